@@ -1,0 +1,34 @@
+"""`jobline-queue serve` and `jobline-queue migrate`."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+
+from jobline.runtime import Settings, SettingsError, configure_logging
+from jobline_queue.app import serve
+from jobline_queue.config import database_url, read_config
+from jobline_queue.store.migrate import migrate
+
+
+def main() -> None:
+    """Exit code 0 after an orderly stop, 1 when a setting is wrong."""
+    parser = argparse.ArgumentParser(prog="jobline-queue", description="The queue service of Jobline.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("serve", help="serve until SIGTERM (settings: JOBLINE_DATABASE_URL, JOBLINE_QUEUE_PORT, …)")
+    commands.add_parser("migrate", help="bring the database to the newest schema, then end")
+    arguments = parser.parse_args()
+    configure_logging("queue")
+    try:
+        settings = Settings()
+        if arguments.command == "migrate":
+            migrate(database_url(settings))
+        else:
+            asyncio.run(serve(read_config(settings)))
+    except (SettingsError, RuntimeError) as error:
+        sys.exit(f"jobline-queue: {error}")
+
+
+if __name__ == "__main__":
+    main()

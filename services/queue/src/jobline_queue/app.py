@@ -1,0 +1,82 @@
+"""The composition root: the only place that knows every part of the queue service."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import socket
+
+from jobline.server import open_server
+from jobline.v1 import (
+    account_service_pb2_grpc,
+    email_service_pb2_grpc,
+    job_service_pb2_grpc,
+    queue_service_pb2_grpc,
+    work_service_pb2_grpc,
+)
+from jobline_queue.config import Config
+from jobline_queue.dispatch.active import QueueCore
+from jobline_queue.dispatch.hooks import HookRegistry
+from jobline_queue.modules.accounts.servicer import AccountServicer
+from jobline_queue.modules.accounts.store import AccountStore
+from jobline_queue.modules.email import hooks as email_hooks
+from jobline_queue.modules.email.servicer import EmailServicer
+from jobline_queue.modules.email.store import EmailStore
+from jobline_queue.rpc.intake import store_jobs
+from jobline_queue.rpc.interceptors import ErrorsAndRights
+from jobline_queue.rpc.job_servicer import JobServicer, perform
+from jobline_queue.rpc.principal import Authenticator
+from jobline_queue.rpc.queue_servicer import QueueServicer
+from jobline_queue.rpc.work_servicer import WorkServicer
+from jobline_queue.store.engine import open_pool
+from jobline_queue.store.job_list import JobList
+
+logger = logging.getLogger(__name__)
+
+SERVICES = tuple(f"jobline.v1.{name}Service" for name in ("Job", "Work", "Queue", "Account", "Email"))
+#: What calls that are under way at the stop may still take.
+STOP_GRACE = 2.0
+
+
+async def serve(config: Config) -> None:
+    """Serves until SIGTERM or SIGINT, then hands over: drains the workers, ends the term, lets the lock go."""
+    server = open_server(config.host, config.port, SERVICES, [ErrorsAndRights(Authenticator(config.tokens))])
+    engine = open_pool(config.database_url)
+    hooks = HookRegistry([email_hooks.HOOKS])
+    instance = f"{socket.gethostname()}:{server.port}:{os.getpid()}"
+    core = QueueCore(config.database_url, instance, config.policies, hooks, server.serving)
+    job_service_pb2_grpc.add_JobServiceServicer_to_server(JobServicer(core, JobList(engine)), server.server)
+    work_service_pb2_grpc.add_WorkServiceServicer_to_server(WorkServicer(core), server.server)
+    queue_service_pb2_grpc.add_QueueServiceServicer_to_server(QueueServicer(core), server.server)
+    accounts = AccountStore(engine, config.free_credits)
+    account_service_pb2_grpc.add_AccountServiceServicer_to_server(AccountServicer(accounts), server.server)
+    emails = EmailServicer(core, EmailStore(engine), accounts, store_jobs, perform)
+    email_service_pb2_grpc.add_EmailServiceServicer_to_server(emails, server.server)
+    await server.start()
+    logger.info("listening on %s:%d", config.host, server.port)
+    try:
+        await _until_signal(core)
+    finally:
+        await server.serving(False)
+        await server.stop(STOP_GRACE)
+        await engine.dispose()
+
+
+async def _until_signal(core: QueueCore) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    running = asyncio.create_task(core.run())
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    if running.done():
+        running.result()
+    logger.info("stopping")
+    await core.drain()
+    running.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await running

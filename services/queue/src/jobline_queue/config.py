@@ -1,0 +1,91 @@
+"""The queue service's settings, read and checked once at the start."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from jobline.runtime import Settings, SettingsError
+from jobline_queue.core.policy import PolicyError, QueuePolicy, load_policies
+from jobline_queue.rpc.principal import Role
+
+ServiceToken = tuple[str, Role, str]
+MIN_TOKEN = 16
+
+
+@dataclass(frozen=True)
+class Config:
+    database_url: str
+    host: str
+    port: int
+    tokens: tuple[ServiceToken, ...]
+    policies: dict[str, QueuePolicy]
+    free_credits: int
+
+
+def database_url(settings: Settings) -> str:
+    return settings.require(
+        "JOBLINE_DATABASE_URL",
+        settings.endpoints.database_url,
+        f"no embedded stack is running in {settings.data_dir}; set it to postgresql://user:password@host:5432/name",
+    )
+
+
+def read_config(settings: Settings) -> Config:
+    """Raises SettingsError naming the setting and what was expected."""
+    return Config(
+        database_url=database_url(settings),
+        host=settings.text("JOBLINE_HOST", "127.0.0.1"),
+        port=settings.port("JOBLINE_QUEUE_PORT", 50051),
+        tokens=_tokens(settings),
+        policies=_policies(settings.text("JOBLINE_QUEUES_FILE")),
+        free_credits=settings.parse("JOBLINE_FREE_CREDITS", 5, _credits),
+    )
+
+
+def _tokens(settings: Settings) -> tuple[ServiceToken, ...]:
+    listed = settings.items("JOBLINE_SERVICE_TOKENS")
+    if listed:
+        return tuple(_token(each) for each in listed)
+    if settings.production:
+        raise SettingsError("JOBLINE_SERVICE_TOKENS is not set: production needs name:role:token for each service")
+    ends = settings.endpoints
+    embedded = {
+        Role.GATEWAY: ends.gateway_token,
+        Role.OPERATOR: ends.operator_token,
+        Role.PRODUCER: ends.producer_token,
+        Role.WORKER: ends.worker_token,
+    }
+    tokens = tuple((role.value, role, token) for role, token in embedded.items() if token)
+    if not tokens:
+        raise SettingsError("JOBLINE_SERVICE_TOKENS is not set: expected name:role:token, comma-separated")
+    return tokens
+
+
+def _token(text: str) -> ServiceToken:
+    name, _, rest = text.partition(":")
+    role, _, token = rest.partition(":")
+    if role not in list(Role) or not name or len(token) < MIN_TOKEN:
+        roles = ", ".join(Role)
+        raise SettingsError(
+            f"JOBLINE_SERVICE_TOKENS: entry {name or '?'!r}: expected name:role:token with a role of {roles} "
+            f"and a token of at least {MIN_TOKEN} characters"
+        )
+    return name, Role(role), token
+
+
+def _policies(path: str) -> dict[str, QueuePolicy]:
+    if not path:
+        return load_policies()
+    try:
+        return load_policies(Path(path).read_text("utf-8"), path)
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"JOBLINE_QUEUES_FILE: {path} cannot be read: {error}") from error
+    except PolicyError as error:
+        raise SettingsError(f"JOBLINE_QUEUES_FILE: {error}") from error
+
+
+def _credits(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) > 1_000_000:
+        raise ValueError(f"expected a whole number from 0 to 1000000, got {text!r}")
+    return int(text)

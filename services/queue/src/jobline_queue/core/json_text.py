@@ -1,0 +1,86 @@
+"""Checks JSON that comes from outside, so that PostgreSQL never refuses a row of a group commit.
+
+One bad row fails its whole group, so everything `jsonb` would refuse is refused here first: NUL and lone surrogates in
+strings, numbers no `double` or 64-bit integer can hold, and nesting that would exhaust a parser. The common case costs
+one parse and three searches; only text that could be bad is walked.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from typing import Any
+
+from jobline_queue.core.errors import TooLarge, invalid
+
+MAX_DEPTH = 64
+MAX_BYTES = 1024 * 1024
+MAX_STEP_BYTES = 256 * 1024
+
+_SUSPICIOUS = re.compile(r"\\u0000|\\u[dD][89a-fA-F]|\d{19}|[eE]\+?\d{3}|[\ud800-\udfff]")
+_INT64 = range(-(2**63), 2**63)
+
+
+def check_json(field: str, text: str, max_bytes: int = MAX_BYTES) -> Any:
+    """The parsed value of `text`. Raises InvalidField or TooLarge, naming `field` and what was expected."""
+    if len(text) > max_bytes or len(text.encode("utf-8", "surrogatepass")) > max_bytes:
+        raise TooLarge(f"{field}: expected at most {max_bytes} bytes of JSON")
+    try:
+        value = json.loads(text, parse_constant=_refuse_constant)
+    except RecursionError:
+        raise invalid(field, f"expected JSON nested at most {MAX_DEPTH} deep") from None
+    except ValueError as error:
+        raise invalid(field, f"expected JSON ({_brief(error)})") from None
+    if text.count("{") + text.count("[") > MAX_DEPTH or _SUSPICIOUS.search(text):
+        _walk(field, value)
+    return value
+
+
+def content_hash(*parts: Any) -> bytes:
+    """SHA-256 over the canonical JSON of `parts`: equal for contents that differ in spelling only."""
+    canonical = json.dumps(parts, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(canonical.encode()).digest()
+
+
+def check_text(field: str, text: str, at_most: int, at_least: int = 0) -> str:
+    """A plain string field: its length in code points, no NUL, no lone surrogate."""
+    if not at_least <= len(text) <= at_most:
+        raise invalid(field, f"expected {at_least} to {at_most} characters, got {len(text)}")
+    if "\0" in text or any("\ud800" <= char <= "\udfff" for char in text):
+        raise invalid(field, "expected text without NUL and lone surrogates")
+    return text
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not a JSON value")
+
+
+def _brief(error: ValueError) -> str:
+    if isinstance(error, json.JSONDecodeError):
+        return f"{error.msg} at line {error.lineno} column {error.colno}"
+    return "a number is out of range" if "digits" in str(error) else str(error)
+
+
+def _walk(field: str, value: Any) -> None:
+    todo: list[tuple[Any, int]] = [(value, 1)]
+    while todo:
+        item, depth = todo.pop()
+        if isinstance(item, (dict, list)):
+            if depth > MAX_DEPTH:
+                raise invalid(field, f"expected JSON nested at most {MAX_DEPTH} deep")
+            children = [*item.keys(), *item.values()] if isinstance(item, dict) else item
+            todo.extend((child, depth + 1) for child in children)
+        else:
+            _check_scalar(field, item)
+
+
+def _check_scalar(field: str, item: Any) -> None:
+    if isinstance(item, str):
+        if "\0" in item or any("\ud800" <= char <= "\udfff" for char in item):
+            raise invalid(field, "expected JSON strings without NUL and lone surrogates")
+    elif isinstance(item, float):
+        if item in (float("inf"), float("-inf")):
+            raise invalid(field, "expected numbers that a double can hold")
+    elif isinstance(item, int) and item not in _INT64:
+        raise invalid(field, "expected integers of at most 64 bits")

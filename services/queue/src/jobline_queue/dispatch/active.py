@@ -1,0 +1,188 @@
+"""The active service: wins the election, runs one term after the other, and hands over in an orderly way.
+
+A term is built from nothing and thrown away whole: connections, memory, tasks. Whatever breaks in it (a connection, the
+lock, a bug in a loop) ends it; then the service campaigns again and reads the truth from the table. There is no repair of
+a half-known state anywhere.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+import psycopg
+from psycopg import AsyncConnection
+
+from jobline_queue.core.ending import Failed
+from jobline_queue.core.errors import NotActive
+from jobline_queue.core.policy import QueuePolicy
+from jobline_queue.dispatch.changes import Changes
+from jobline_queue.dispatch.claimer import Claimer, ClaimWriter
+from jobline_queue.dispatch.clock import Clock
+from jobline_queue.dispatch.dispatcher import Dispatcher
+from jobline_queue.dispatch.election import Election
+from jobline_queue.dispatch.enqueuer import Enqueuer
+from jobline_queue.dispatch.finisher import Finisher
+from jobline_queue.dispatch.hooks import HookRegistry
+from jobline_queue.dispatch.load import load
+from jobline_queue.dispatch.term import Term, TermLost
+from jobline_queue.dispatch.work_desk import WorkDesk
+from jobline_queue.maintenance.expirer import Expirer
+from jobline_queue.maintenance.periodic import periodically
+from jobline_queue.maintenance.pruner import Pruner
+from jobline_queue.maintenance.recorder import INTERVAL, Recorder
+from jobline_queue.maintenance.rescuer import Rescuer
+from jobline_queue.store.engine import Deposed, connect_writer
+from jobline_queue.store.job_store import JobStore
+
+logger = logging.getLogger(__name__)
+
+#: Payloads kept in memory, in characters; beyond it only ids are, and payloads are read when their job comes up.
+PAYLOAD_CAP = 128 * 1024 * 1024
+CONNECTIONS = ("enqueue", "claim", "finish", "maintenance")
+
+
+@dataclass(eq=False)
+class ActiveTerm:
+    """A running term and its parts."""
+
+    term: Term
+    enqueuer: Enqueuer
+    claimer: Claimer
+    finisher: Finisher
+    desk: WorkDesk
+    pruner: Pruner
+    #: For pauses and prunes.
+    maintenance_store: JobStore
+
+    @property
+    def dispatcher(self) -> Dispatcher:
+        return self.term.dispatcher
+
+
+class QueueCore:
+    """The service's way to the present term."""
+
+    def __init__(
+        self,
+        database_url: str,
+        instance: str,
+        policies: Mapping[str, QueuePolicy],
+        hooks: HookRegistry,
+        on_active: Callable[[bool], Awaitable[None]],
+    ) -> None:
+        self._database_url = database_url
+        self._policies = policies
+        self._hooks = hooks
+        self._on_active = on_active
+        self._election = Election(database_url, instance)
+        self._active: ActiveTerm | None = None
+
+    @property
+    def active(self) -> ActiveTerm:
+        """The present term. Raises NotActive on a standby."""
+        if self._active is None or self._active.term.over.is_set():
+            raise NotActive
+        return self._active
+
+    @property
+    def hooks(self) -> HookRegistry:
+        return self._hooks
+
+    def policy(self, queue: str) -> QueuePolicy:
+        return self._policies.get(queue) or QueuePolicy(queue)
+
+    async def run(self) -> None:
+        """Campaigns and serves until cancelled; then hands over."""
+        try:
+            while True:
+                epoch, now = await self._election.win()
+                try:
+                    await self._serve_term(epoch, Clock(now))
+                except (TermLost, Deposed, psycopg.Error, TimeoutError) as error:
+                    logger.warning("term %d ended: %s", epoch, error)
+                await self._election.resign()
+        finally:
+            await self._election.resign()
+
+    async def drain(self) -> None:
+        """Before an orderly stop: no more assignments, and every worker is told to go elsewhere."""
+        if self._active is None:
+            return
+        for session in list(self._active.dispatcher.sessions.values()):
+            if session.attached:
+                session.push_drain(0.0, "shutdown")
+        await asyncio.sleep(0.2)  # one message's time to leave
+
+    async def _serve_term(self, epoch: int, clock: Clock) -> None:
+        connections = [await connect_writer(self._database_url, name, epoch) for name in CONNECTIONS]
+        active: ActiveTerm | None = None
+        try:
+            active = self._build(epoch, clock, connections)
+            await load(active.dispatcher, active.maintenance_store)
+            logger.info("active, epoch %d", epoch)
+            self._active = active
+            await self._on_active(True)
+            await self._run_tasks(active)
+        finally:
+            self._active = None
+            await self._end_term(active, connections)
+
+    def _build(self, epoch: int, clock: Clock, connections: list[AsyncConnection]) -> ActiveTerm:
+        enqueue, claim, finish, maintenance = (JobStore(connection) for connection in connections)
+        dispatcher = Dispatcher(self._policies, clock, epoch, PAYLOAD_CAP)
+        term = Term(epoch, dispatcher, self._hooks, clock, Changes(epoch))
+
+        def refuse(job_id: str, token: str, outcome: Failed) -> None:
+            desk.outcome(job_id, token, outcome, lambda _status, _detail: None)
+
+        def on_settled() -> None:
+            finisher.nudge()
+
+        claimer = Claimer(term, ClaimWriter(term, claim, refuse), claim, on_settled)
+        finisher = Finisher(term, finish, ClaimWriter(term, finish, refuse), claimer.wake)
+        enqueuer = Enqueuer(term, enqueue, ClaimWriter(term, enqueue, refuse), claimer.wake)
+        desk = WorkDesk(term, claimer, finisher)
+        return ActiveTerm(term, enqueuer, claimer, finisher, desk, Pruner(term, maintenance), maintenance)
+
+    async def _run_tasks(self, active: ActiveTerm) -> None:
+        """Runs the term's tasks until one ends, which ends the term."""
+        term, finisher = active.term, active.finisher
+        loops = [
+            active.enqueuer.run(),
+            active.claimer.run(),
+            finisher.run(),
+            self._watch_election(term),
+            periodically("runs found lost", 0.5, Rescuer(term, finisher).run_once),
+            periodically("progress recorded", INTERVAL, Recorder(term, finisher).run_once),
+            periodically("jobs expired", 1.0, Expirer(term, finisher).run_once),
+            periodically("expired jobs swept", 60.0, active.pruner.run_once),
+        ]
+        active.claimer.wake()
+        try:
+            async with asyncio.TaskGroup() as group:
+                for loop in loops:
+                    group.create_task(loop)
+        except* (TermLost, psycopg.Error, TimeoutError) as errors:
+            raise TermLost(str(errors.exceptions[0])) from errors
+        except* Exception as errors:
+            logger.exception("a task of the term failed")
+            raise TermLost("a task of the term failed") from errors
+
+    async def _watch_election(self, term: Term) -> None:
+        while True:
+            term.clock.resync(await self._election.confirm())
+            await asyncio.sleep(1.0)
+
+    async def _end_term(self, active: ActiveTerm | None, connections: list[AsyncConnection]) -> None:
+        if active is not None:
+            active.term.lose("its tasks have ended")
+            active.enqueuer.abandon()
+            active.finisher.abandon()
+            for session in list(active.dispatcher.sessions.values()):
+                session.end(NotActive())
+            await self._on_active(False)
+        for connection in connections:
+            await connection.close()

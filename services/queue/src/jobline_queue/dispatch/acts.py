@@ -1,0 +1,100 @@
+"""What the finisher is asked to do: one class an act, each about one job, each with a way to answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from jobline_queue.core.ending import Outcome, RunEnd
+from jobline_queue.core.live_job import Lease, LiveJob
+from jobline_queue.dispatch.session import OutcomeStatus, StepStatus
+
+#: Told once: what became of an outcome, and why if it was refused.
+OutcomeAnswer = Callable[[OutcomeStatus, str], None]
+StepAnswer = Callable[[StepStatus, str], None]
+#: Told once: None when the act is done, else why not.
+ActAnswer = Callable[[Exception | None], None]
+
+
+@dataclass(slots=True, eq=False)
+class EndRun:
+    """A run's outcome, from its worker or from maintenance (lost, timed out)."""
+
+    job_id: str
+    token: str
+    outcome: Outcome
+    answer: OutcomeAnswer
+
+
+@dataclass(slots=True, eq=False)
+class StoreStep:
+    """The output (JSON text, checked) of a finished step."""
+
+    job_id: str
+    token: str
+    name: str
+    output: str
+    seconds: float
+    answer: StepAnswer
+
+
+@dataclass(slots=True, eq=False)
+class MarkRunning:
+    """Brings a running job's own row up to date: state, step, progress."""
+
+    job: LiveJob
+
+    @property
+    def job_id(self) -> str:
+        return self.job.id
+
+
+@dataclass(slots=True, eq=False)
+class ExtendLease:
+    """Writes a lease's new expiry."""
+
+    lease: Lease
+    job_id: str = ""
+
+
+@dataclass(slots=True, eq=False)
+class CancelJob:
+    job_id: str
+    actor: str
+    reason: str
+    answer: ActAnswer
+    #: Refuse to touch a running job, whatever its queue's policy.
+    pending_only: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class RetryJob:
+    job_id: str
+    actor: str
+    answer: ActAnswer
+
+
+@dataclass(slots=True, eq=False)
+class RemoveJob:
+    """Delete (a caller's) or expire (`name` says which)."""
+
+    job_id: str
+    name: str
+    actor: str
+    answer: ActAnswer
+    detail: str = ""
+
+
+Act = EndRun | StoreStep | MarkRunning | ExtendLease | CancelJob | RetryJob | RemoveJob
+
+
+@dataclass(slots=True, eq=False)
+class Ending:
+    """An accepted outcome on its way to the database. The kind's hook may replace `end`."""
+
+    job: LiveJob
+    lease: Lease
+    end: RunEnd
+    answer: OutcomeAnswer
+    #: The worker did not say it itself (lost, timed out, revoked): it is told.
+    tell_worker: bool

@@ -1,0 +1,275 @@
+"""The dispatcher: every live job in memory, and who gets what, when.
+
+Memory decides and the database records. The dispatcher holds all jobs that have not ended (about 500 bytes each besides
+the payload), the order of those that are due, what runs where, and the worker sessions. Its methods are plain and
+synchronous, so each is atomic on the event loop; the three writers (`enqueuer`, `claimer`, `finisher`) call them before a
+statement to decide and after its commit to let the decision count:
+
+    decide   pick, withdraw                    takes jobs out of the order: nobody else can decide about them
+    write    one statement, or one transaction
+    commit   grant, end, add, forget           memory follows the database
+    undo     unpick, restore                   the statement was refused; memory is as before
+
+A claim never asks the database for the order. That keeps it flat under long snapshots and huge tables, makes limits exact
+(there is one counter, and it cannot drift, because it counts the leases in memory), and answers positions at once.
+
+A term has one dispatcher. When the term ends, whatever the reason, all of this is thrown away and read anew.
+"""
+
+from __future__ import annotations
+
+import heapq
+import uuid
+from collections import deque
+from collections.abc import Iterable, Mapping
+
+from jobline_queue.core.live_job import Lease, LiveJob, Place
+from jobline_queue.core.policy import QueuePolicy
+from jobline_queue.dispatch.clock import Clock
+from jobline_queue.dispatch.queue_state import QueueState
+from jobline_queue.dispatch.session import Session
+
+#: `seq` is the epoch times this, plus a counter: it rises over terms without asking the table for its maximum.
+SEQ_PER_EPOCH = 2**40
+
+
+class Dispatcher:
+    """Everything that is live, of one term."""
+
+    def __init__(self, policies: Mapping[str, QueuePolicy], clock: Clock, epoch: int, payload_cap: int) -> None:
+        self.clock = clock
+        self.epoch = epoch
+        self.jobs: dict[str, LiveJob] = {}
+        self.leases: dict[str, Lease] = {}
+        self.sessions: dict[str, Session] = {}
+        self.queues: dict[str, QueueState] = {}
+        self._policies = policies
+        self._seq = epoch * SEQ_PER_EPOCH
+        self._delayed: list[tuple[float, int, LiveJob]] = []
+        self._expiring: list[tuple[float, int, LiveJob]] = []
+        self._payload_room = payload_cap
+        for name in policies:
+            self.queue(name)
+
+    # ---- queues and order -------------------------------------------------------------------------------------------
+
+    def queue(self, name: str) -> QueueState:
+        """The queue's state; a name that no policy mentions gets the defaults."""
+        state = self.queues.get(name)
+        if state is None:
+            policy = self._policies.get(name) or QueuePolicy(name)
+            state = self.queues[name] = QueueState(policy, self.clock.now())
+        return state
+
+    def policy(self, name: str) -> QueuePolicy:
+        state = self.queues.get(name)
+        return state.policy if state else self._policies.get(name) or QueuePolicy(name)
+
+    def next_seq(self) -> int:
+        self._seq += 1
+        return self._seq
+
+    def learn(self, job: LiveJob) -> None:
+        """A job whose row is committed becomes known; it is in no structure yet."""
+        self.jobs[job.id] = job
+        if job.payload is not None:
+            if len(job.payload) > self._payload_room:
+                job.payload = None
+            else:
+                self._payload_room -= len(job.payload)
+        policy = self.queue(job.queue).policy
+        if policy.expires_after is not None:
+            heapq.heappush(self._expiring, (job.created_at + policy.expires_after, job.seq, job))
+
+    def add(self, job: LiveJob) -> None:
+        """A job whose row is committed enters its queue."""
+        self.learn(job)
+        self.restore(job)
+
+    def restore(self, job: LiveJob) -> None:
+        """Puts a pending job where it belongs: into the order, or to the delayed ones."""
+        state = self.queue(job.queue)
+        if job.run_at > self.clock.now():
+            heapq.heappush(self._delayed, (job.run_at, job.seq, job))
+            job.place = Place.DELAYED
+            state.delayed += 1
+        else:
+            state.order.add(job)
+            job.place = Place.DUE
+
+    def withdraw(self, job: LiveJob) -> None:
+        """Takes a due or delayed job out, so that no claim can get it."""
+        if job.place is Place.DUE:
+            self.queue(job.queue).order.discard(job)
+        elif job.place is Place.DELAYED:
+            self.queue(job.queue).delayed -= 1  # its heap entry is skipped when it comes up
+        job.place = Place.NOWHERE
+
+    def forget(self, job: LiveJob) -> None:
+        """The job has ended, or its row is gone."""
+        if self.jobs.get(job.id) is job:
+            del self.jobs[job.id]
+            self._payload_room += len(job.payload or "")
+            job.payload = None
+
+    def admit_due(self) -> None:
+        """Moves delayed jobs whose time has come into the order."""
+        now = self.clock.now()
+        while self._delayed and self._delayed[0][0] <= now:
+            run_at, _, job = heapq.heappop(self._delayed)
+            if job.place is Place.DELAYED and job.run_at == run_at:
+                state = self.queue(job.queue)
+                state.delayed -= 1
+                state.order.add(job)
+                job.place = Place.DUE
+
+    def take_expired(self) -> list[LiveJob]:
+        """Withdraws the pending jobs whose `expires_after` has passed; they are to be removed."""
+        now = self.clock.now()
+        expired: list[LiveJob] = []
+        while self._expiring and self._expiring[0][0] <= now:
+            _, _, job = heapq.heappop(self._expiring)
+            if self.jobs.get(job.id) is job and job.place in (Place.DUE, Place.DELAYED):
+                self.withdraw(job)
+                expired.append(job)
+            elif self.jobs.get(job.id) is job:
+                heapq.heappush(self._expiring, (now + 60.0, job.seq, job))
+                break
+        return expired
+
+    def next_wake(self) -> float | None:
+        """When something may start that may not start now: a delayed job, or a rate's window. Epoch seconds."""
+        times = [self._delayed[0][0]] if self._delayed else []
+        for state in self.queues.values():
+            if state.rate and len(state.order) and (at := state.rate.next_at()) is not None:
+                times.append(at)
+        return min(times, default=None)
+
+    def position(self, job: LiveJob) -> int:
+        """1 + the number of due jobs of the queue before this one; 0 when it is not due."""
+        return self.queue(job.queue).order.position(job) if job.place is Place.DUE else 0
+
+    # ---- claims -----------------------------------------------------------------------------------------------------
+
+    def pick(self, session: Session, queue: str, freed: int = 0, ended: int = 0) -> Lease | None:
+        """The next jobs for a session, in a lease that is not committed yet; None when there are none.
+
+        `freed` slots of the queue's limit, and `ended` jobs of the session, come free in the same transaction.
+        """
+        now = self.clock.now()
+        state = self.queue(queue)
+        room = session.room(queue) + (ended if session.attached and not session.draining else 0)
+        most = state.startable(room, now, freed)
+        jobs = state.pick(session.kinds, most, now) if most > 0 and len(state.order) else []
+        if not jobs:
+            return None
+        session.hold(queue, len(jobs))
+        lease = self._new_lease(session, state.policy, now)
+        lease.jobs = {job.id: job for job in jobs}
+        return lease
+
+    def pick_new(self, queue: str, jobs: Iterable[LiveJob]) -> list[Lease]:
+        """Leases for jobs that are not stored yet, where a worker has room and no other job waits before them."""
+        state = self.queue(queue)
+        policy = state.policy
+        if len(state.order) or state.paused or state.limited or policy.max_running_per_key or state.rate:
+            return []
+        now = self.clock.now()
+        due = deque(sorted((job for job in jobs if job.run_at <= now), key=lambda job: job.rank))
+        leases = []
+        for session in list(self.sessions.values()):
+            lease = self._new_lease(session, policy, now)
+            room = session.room(queue) if queue in session.queues else 0
+            while due and len(lease.jobs) < room and due[0].kind in session.kinds:
+                job = due.popleft()
+                lease.jobs[job.id] = job
+                job.place = Place.PICKED
+                state.running += 1
+                state.order.started(job)
+            if lease.jobs:
+                session.hold(queue, len(lease.jobs))
+                leases.append(lease)
+        return leases
+
+    def unpick(self, lease: Lease, jobs: Iterable[LiveJob] | None = None) -> None:
+        """The lease was not committed, or these jobs of it were not: they go back to their old place."""
+        for job in list(lease.jobs.values()) if jobs is None else list(jobs):
+            del lease.jobs[job.id]
+            self._stop(job, lease)
+            self.restore(job)
+
+    def drop_picked(self, lease: Lease, job: LiveJob) -> None:
+        """A picked job's row turned out to be gone."""
+        del lease.jobs[job.id]
+        self._stop(job, lease)
+        self.forget(job)
+
+    def grant(self, lease: Lease, *, received: bool = False, marked: bool = False) -> None:
+        """The lease is committed: its jobs are running."""
+        self.leases[lease.token] = lease
+        for job in lease.jobs.values():
+            job.lease = lease
+            job.place = Place.LEASED
+            job.received = received
+            job.marked = marked
+            job.started_at = lease.granted_at
+            job.expires_at = lease.expires_at
+
+    def adopt(self, lease: Lease, jobs: Iterable[LiveJob]) -> None:
+        """A lease of an earlier term, found at the start: its jobs go on running, for a full lease time from now."""
+        self.leases[lease.token] = lease
+        session = self.sessions.get(lease.session_id)
+        for job in jobs:
+            self.learn(job)
+            lease.jobs[job.id] = job
+            job.lease = lease
+            job.place = Place.LEASED
+            job.received = job.marked
+            job.expires_at = lease.expires_at
+            state = self.queue(job.queue)
+            state.running += 1
+            state.order.started(job)
+            if session:
+                session.hold(job.queue, 1)
+
+    # ---- ends -------------------------------------------------------------------------------------------------------
+
+    def end(self, job: LiveJob) -> None:
+        """The run's end is committed: the job leaves its lease, and its slots are free."""
+        lease = job.lease
+        assert lease is not None
+        lease.jobs.pop(job.id, None)
+        if not lease.jobs:
+            self.leases.pop(lease.token, None)
+        self._stop(job, lease)
+        job.lease = None
+        job.received = job.marked = job.dirty = job.cancel_requested = False
+        job.step, job.current, job.total, job.message = "", 0, 0, ""
+
+    def drop_session_if_done(self, session_id: str) -> None:
+        """A session without stream and leases is forgotten."""
+        session = self.sessions.get(session_id)
+        if session and not session.attached and not session.holding:
+            del self.sessions[session_id]
+
+    def current_run(self, job_id: str, token: str) -> LiveJob | None:
+        """The job, if `token` is its current lease."""
+        job = self.jobs.get(job_id)
+        return job if job is not None and job.lease is not None and job.lease.token == token else None
+
+    # ---- inside -----------------------------------------------------------------------------------------------------
+
+    def _stop(self, job: LiveJob, lease: Lease) -> None:
+        self.queue(job.queue).stop(job)
+        session = self.sessions.get(lease.session_id)
+        if session:
+            session.hold(job.queue, -1)
+            self.drop_session_if_done(session.id)
+
+    def _new_lease(self, session: Session, policy: QueuePolicy, now: float) -> Lease:
+        # The token is random in all its bits: it is the right to end the runs.
+        expires = now + policy.lease
+        return Lease(
+            str(uuid.uuid4()), policy.queue, session.id, session.name, session.principal, now, expires, {}, expires,
+            now + policy.receipt,
+        )  # fmt: skip

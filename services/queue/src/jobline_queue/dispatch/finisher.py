@@ -1,0 +1,279 @@
+"""The finisher: every arrow but enqueue and claim. One task, one connection, group commit.
+
+Everything that ends a run or changes a job from outside passes through here, one flush after another: outcomes, finished
+steps, cancels, retries, deletes, expiry, rescue, time-outs, heartbeats' lease extensions and progress. One after another
+is what makes the races of the lifecycle harmless: complete against cancel, rescue against a late outcome, retry against
+delete are decided in the order in which they arrived, against memory, and each caller is told the truth.
+
+A flush goes
+
+    plan     decide every act against memory (`plan.py`); what conflicts inside a flush waits for the next one
+    write    lock hooked rows → hooks (each in a savepoint) → one statement for each kind of arrow → the next claims;
+             a single statement runs in autocommit, more share one transaction
+    apply    memory follows, watchers are told, callers are answered
+
+The fence. An outcome is planned only if its token is the job's current lease in memory. The statement asks once more
+that the row is unfinished, and the connection itself can only belong to the present epoch (`store/engine.py`). So a run
+that was lost, cancelled or superseded finds nothing to change, and neither does an old service.
+
+When the database refuses a transaction but the connection lives, the plan is undone and its acts are tried one by one, so
+that one bad act fails alone. When the connection is gone, nobody knows whether the commit happened: the term ends, callers
+are told RETRY, and the next term reads the truth from the table.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from functools import partial
+
+import psycopg
+
+from jobline_queue.core.ending import RunEnd, RunError
+from jobline_queue.core.errors import DatabaseUnavailable
+from jobline_queue.core.lifecycle import Arrow, State
+from jobline_queue.dispatch.acts import Act, Ending, EndRun, ExtendLease, MarkRunning, StoreStep
+from jobline_queue.dispatch.claimer import ClaimWriter, running_row
+from jobline_queue.dispatch.end_rows import complete_row, end_row, lease_changes
+from jobline_queue.dispatch.group_commit import GroupCommit
+from jobline_queue.dispatch.plan import Plan, Planner
+from jobline_queue.dispatch.session import OutcomeStatus, StepStatus
+from jobline_queue.dispatch.settle import Settler
+from jobline_queue.dispatch.term import Term, TermLost
+from jobline_queue.store.job_store import JobStore
+
+logger = logging.getLogger(__name__)
+
+_Write = Callable[[], Awaitable[object]]
+
+
+class Finisher:
+    """The finishing task of a term."""
+
+    def __init__(self, term: Term, store: JobStore, claims: ClaimWriter, on_change: Callable[[], None]) -> None:
+        self._term = term
+        self._store = store
+        self._claims = claims
+        #: Something may start now: wakes the claimer.
+        self._on_change = on_change
+        self._planner = Planner(term)
+        self._settler = Settler(term, store)
+        self._group: GroupCommit[Act] = GroupCommit(self._flush)
+
+    def put(self, act: Act) -> None:
+        """Queues an act; its answer comes later, once, also when the term ends."""
+        if self._term.over.is_set():
+            refuse(act)
+        else:
+            self._group.put(act)
+
+    def nudge(self) -> None:
+        """A claim has settled: acts that waited for it are tried again."""
+        self._group.nudge()
+
+    async def run(self) -> None:
+        await self._group.run()
+
+    def abandon(self) -> None:
+        """The term has ended: whoever waits is told to try again."""
+        for act in self._group.drain():
+            refuse(act)
+
+    async def _flush(self, acts: list[Act]) -> None:
+        plan = self._planner.plan(acts)
+        self._group.put_back(plan.deferred)
+        waiting = [act for act in acts if act not in plan.deferred]
+        try:
+            missing = await self._write(plan)
+        except psycopg.Error as error:
+            await self._recover(plan, waiting, error)
+        else:
+            await self._apply(plan, missing)
+        if plan.deferred and not any(self._is_picked(act) for act in plan.deferred):
+            self._group.nudge()
+        self._on_change()
+
+    def _is_picked(self, act: Act) -> bool:
+        return bool(self._planner.is_picked(act.job_id))
+
+    async def _apply(self, plan: Plan, missing: set[str]) -> None:
+        try:
+            await self._settler.settle(plan, missing)
+            await self._claims.hand_out(plan.claims)
+        except psycopg.Error as error:
+            raise TermLost(f"finish: {error}") from error
+
+    async def _recover(self, plan: Plan, acts: list[Act], error: psycopg.Error) -> None:
+        if self._store.connection.closed:
+            for act in acts:
+                refuse(act)
+            raise TermLost(f"finish: {error}") from error
+        self._planner.undo(plan)
+        if len(acts) == 1:
+            logger.error("the database refused %s of job %s: %s", type(acts[0]).__name__, acts[0].job_id, error)
+            refuse(acts[0], f"refused by the database ({error.sqlstate})")
+            return
+        logger.warning(
+            "the database refused a group of %d acts (%s); trying them one by one", len(acts), error.sqlstate
+        )
+        for act in acts:
+            await self._flush([act])
+
+    # ---- writing ----------------------------------------------------------------------------------------------------
+
+    async def _write(self, plan: Plan) -> set[str]:
+        """Writes the plan; the ids of jobs whose rows turned out to be gone or finished."""
+        missing: set[str] = set()
+        hooked = self._has_hooks(plan)
+        writes = self._statements(plan, missing)
+        if not hooked and len(writes) <= 1:
+            for write in writes:
+                await write()
+        else:
+            async with self._store.connection.transaction():
+                if hooked:
+                    await self._run_hooks(plan, missing)
+                    writes = self._statements(plan, missing)
+                for write in writes:
+                    await write()
+        return missing
+
+    def _statements(self, plan: Plan, missing: set[str]) -> list[_Write]:
+        """One call for each statement that has something to do, in an order that locks rows consistently."""
+        completes = [ending for ending in plan.endings if ending.end.state is State.SUCCEEDED]
+        others = [ending for ending in plan.endings if ending.end.state is not State.SUCCEEDED]
+        taken = [(job.lease, job.id) for _, job in plan.removals if job is not None and job.lease is not None]
+        gone, shortened = lease_changes(plan.endings, taken)
+        writes: list[_Write] = []
+        if completes:
+            writes.append(lambda: self._complete(completes, gone, plan.now, missing))
+        elif gone:
+            shortened += [{"token": token, "job_ids": []} for token in gone]
+        if others:
+            writes.append(lambda: self._end(others, plan.now, missing))
+        if shortened:
+            writes.append(lambda: self._store.shorten_leases(shortened))
+        writes += self._acts_of_callers(plan, missing)
+        writes += self._reports(plan)
+        if plan.claims:
+            writes.append(lambda: self._claims.write(plan.claims))
+        return writes
+
+    async def _complete(self, endings: list[Ending], gone: list[str], now: float, missing: set[str]) -> None:
+        endings = [ending for ending in endings if ending.job.id not in missing]
+        done = await self._store.complete_jobs([complete_row(ending) for ending in endings], gone, now)
+        if done != len(endings):
+            missing |= await self._settler.not_ended_by(endings)
+
+    async def _end(self, endings: list[Ending], now: float, missing: set[str]) -> None:
+        endings = [ending for ending in endings if ending.job.id not in missing]
+        there = await self._store.end_runs([end_row(ending) for ending in endings], now)
+        missing |= {ending.job.id for ending in endings} - there
+
+    def _acts_of_callers(self, plan: Plan, missing: set[str]) -> list[_Write]:
+        writes: list[_Write] = []
+        if plan.cancels:
+            writes.append(lambda: self._cancel(plan, missing))
+        if plan.cancel_requests:
+            rows = [{"id": act.job_id, "actor": act.actor, "detail": act.reason} for act, _ in plan.cancel_requests]
+            writes.append(lambda: self._store.request_cancel(rows, plan.now))
+        if plan.removals:
+            writes.append(lambda: self._remove(plan, missing))
+        writes += [partial(self._settler.retry, act, plan.now) for act in plan.retries]
+        return writes
+
+    async def _cancel(self, plan: Plan, missing: set[str]) -> None:
+        rows = [
+            {"id": act.job_id, "actor": act.actor, "detail": act.reason, "remove": self._settler.cancel_removes(job)}
+            for act, job in plan.cancels
+        ]
+        missing |= {act.job_id for act, _ in plan.cancels} - await self._store.cancel_jobs(rows, plan.now)
+
+    async def _remove(self, plan: Plan, missing: set[str]) -> None:
+        rows = [
+            {"id": act.job_id, "name": act.name, "actor": act.actor, "detail": act.detail} for act, _ in plan.removals
+        ]
+        missing |= {act.job_id for act, _ in plan.removals} - await self._store.remove_jobs(rows, plan.now)
+
+    def _reports(self, plan: Plan) -> list[_Write]:
+        writes: list[_Write] = []
+        if plan.steps:
+            writes.append(lambda: self._store_steps(plan))
+        if plan.marks:
+            rows = [running_row(job, job.lease) for job in plan.marks if job.lease is not None]
+            writes.append(lambda: self._store.mark_running(rows, plan.now))
+        if plan.extends:
+            leases = [{"token": lease.token, "expires_at": lease.expires_at} for lease in plan.extends]
+            writes.append(lambda: self._store.extend_leases(leases))
+        return writes
+
+    async def _store_steps(self, plan: Plan) -> None:
+        rows = [
+            {
+                "job_id": job.id,
+                "name": act.name,
+                "attempt": job.attempt + 1,
+                "output": act.output,
+                "seconds": act.seconds,
+            }
+            for act, job in plan.steps
+        ]
+        await self._store.store_steps(rows, plan.now)
+
+    # ---- hooks ------------------------------------------------------------------------------------------------------
+
+    def _has_hooks(self, plan: Plan) -> bool:
+        hooks = self._term.hooks
+        return (
+            any((of := hooks.of(ending.job.kind)) and of.on_end for ending in plan.endings)
+            or any((of := hooks.of(job.kind)) and of.on_step for _, job in plan.steps)
+            or bool(plan.retries)
+        )
+
+    async def _run_hooks(self, plan: Plan, missing: set[str]) -> None:
+        hooked = [ending for ending in plan.endings if (of := self._term.hooks.of(ending.job.kind)) and of.on_end]
+        there = await self._store.lock_jobs([ending.job.id for ending in hooked])
+        for ending in hooked:
+            if ending.job.id in there:
+                ending.end = await self._end_hook(ending)
+            else:
+                missing.add(ending.job.id)
+        for act, job in plan.steps:
+            of = self._term.hooks.of(job.kind)
+            if of and of.on_step:
+                async with self._store.connection.transaction():
+                    await of.on_step(self._store.connection, job, act.name, act.output)
+
+    async def _end_hook(self, ending: Ending) -> RunEnd:
+        """The end as the hook wants it. A hook that raises undoes its writes, and turns a success into a failure."""
+        hooks = self._term.hooks.of(ending.job.kind)
+        assert hooks is not None
+        assert hooks.on_end is not None
+        policy = self._term.dispatcher.policy(ending.job.queue)
+        try:
+            async with self._store.connection.transaction():
+                return await hooks.on_end(self._store.connection, ending.job, policy, ending.end)
+        except psycopg.OperationalError:
+            raise
+        except Exception as error:
+            logger.exception("on_end of %s failed for job %s", ending.job.kind, ending.job.id)
+            if ending.end.arrow is not Arrow.COMPLETE:
+                return ending.end
+            refusal = RunError("RESULT_REJECTED", f"The result could not be stored: {type(error).__name__}", False)
+            return replace(
+                ending.end, arrow=Arrow.FAIL, state=State.FAILED, outcome="failed", result=None, error=refusal
+            )
+
+
+def refuse(act: Act, detail: str = "") -> None:
+    """Answers an act that was not done."""
+    match act:
+        case EndRun():
+            act.answer(OutcomeStatus.RETRY, detail)
+        case StoreStep():
+            act.answer(StepStatus.RETRY, detail)
+        case MarkRunning() | ExtendLease():
+            pass
+        case _:
+            act.answer(DatabaseUnavailable())

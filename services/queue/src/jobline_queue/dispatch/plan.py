@@ -1,0 +1,186 @@
+"""What one flush of the finisher will do: acts sorted by statement, decided against memory.
+
+A plan takes each job at most once; a second act on the same job waits for the next flush, so it meets what the first one
+left. Deciding takes jobs out of the order (so that no claim gets them) and picks the next jobs for the slots that come
+free; `undo` puts both back when the database refused the transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import assert_never
+
+from jobline_queue.core.ending import Lost, Revoked, TimedOut, end_run
+from jobline_queue.core.errors import IllegalTransition, JoblineError
+from jobline_queue.core.lifecycle import FINISHED, State
+from jobline_queue.core.live_job import Lease, LiveJob, Place
+from jobline_queue.core.policy import CancelMode
+from jobline_queue.dispatch.acts import (
+    Act,
+    CancelJob,
+    Ending,
+    EndRun,
+    ExtendLease,
+    MarkRunning,
+    RemoveJob,
+    RetryJob,
+    StoreStep,
+)
+from jobline_queue.dispatch.session import OutcomeStatus, StepStatus
+from jobline_queue.dispatch.term import Term
+
+MAX_STEP_BYTES_PER_JOB = 1024 * 1024
+
+
+@dataclass(slots=True)
+class Plan:
+    """Decided acts, by what is to be written."""
+
+    now: float
+    touched: set[str] = field(default_factory=set)
+    #: Acts that must wait for the next flush.
+    deferred: list[Act] = field(default_factory=list)
+    endings: list[Ending] = field(default_factory=list)
+    #: Outcomes of runs that memory does not know; the database says what became of them.
+    unknown: list[EndRun] = field(default_factory=list)
+    steps: list[tuple[StoreStep, LiveJob]] = field(default_factory=list)
+    marks: list[LiveJob] = field(default_factory=list)
+    extends: list[Lease] = field(default_factory=list)
+    cancels: list[tuple[CancelJob, LiveJob]] = field(default_factory=list)
+    cancel_requests: list[tuple[CancelJob, LiveJob]] = field(default_factory=list)
+    removals: list[tuple[RemoveJob, LiveJob | None]] = field(default_factory=list)
+    retries: list[RetryJob] = field(default_factory=list)
+    #: Cancels of jobs that are not live.
+    strangers: list[CancelJob] = field(default_factory=list)
+    #: The next jobs for slots of limited queues that the endings free.
+    claims: list[Lease] = field(default_factory=list)
+
+
+class Planner:
+    """Decides acts against the memory of a term."""
+
+    def __init__(self, term: Term) -> None:
+        self._dispatcher = term.dispatcher
+        self._clock = term.clock
+
+    def plan(self, acts: Iterable[Act]) -> Plan:
+        plan = Plan(self._clock.now())
+        for act in acts:
+            if act.job_id in plan.touched or self.is_picked(act.job_id):
+                plan.deferred.append(act)
+                continue
+            if act.job_id:
+                plan.touched.add(act.job_id)
+            self._decide(act, plan)
+        self._claim_next(plan)
+        return plan
+
+    def undo(self, plan: Plan) -> None:
+        """The transaction was refused: memory is as before."""
+        for lease in plan.claims:
+            self._dispatcher.unpick(lease)
+        withdrawn = [job for _, job in plan.cancels] + [job for _, job in plan.removals if job is not None]
+        for job in withdrawn:
+            if job.place is Place.NOWHERE:
+                self._dispatcher.restore(job)
+
+    def is_picked(self, job_id: str) -> bool:
+        job = self._dispatcher.jobs.get(job_id)
+        return job is not None and job.place is Place.PICKED
+
+    def _decide(self, act: Act, plan: Plan) -> None:
+        match act:
+            case EndRun():
+                self._end(act, plan)
+            case StoreStep():
+                self._step(act, plan)
+            case MarkRunning(job):
+                if job.place is Place.LEASED:
+                    plan.marks.append(job)
+            case ExtendLease(lease):
+                if lease.token in self._dispatcher.leases:
+                    plan.extends.append(lease)
+            case CancelJob():
+                self._cancel(act, plan)
+            case RetryJob():
+                self._retry(act, plan)
+            case RemoveJob():
+                self._remove(act, plan)
+            case _:
+                assert_never(act)
+
+    def _end(self, act: EndRun, plan: Plan) -> None:
+        job = self._dispatcher.current_run(act.job_id, act.token)
+        if job is None or job.lease is None:
+            plan.unknown.append(act)
+            return
+        try:
+            end = end_run(job, self._dispatcher.policy(job.queue), act.outcome, plan.now)
+        except JoblineError as error:
+            act.answer(OutcomeStatus.INVALID, str(error))
+            return
+        by_others = isinstance(act.outcome, Lost | TimedOut | Revoked)
+        plan.endings.append(Ending(job, job.lease, end, act.answer, by_others))
+
+    def _step(self, act: StoreStep, plan: Plan) -> None:
+        job = self._dispatcher.current_run(act.job_id, act.token)
+        if job is None:
+            act.answer(StepStatus.LOST, "")
+        elif job.step_bytes + len(act.output) > MAX_STEP_BYTES_PER_JOB:
+            act.answer(StepStatus.INVALID, f"expected at most {MAX_STEP_BYTES_PER_JOB} bytes of step outputs a job")
+        else:
+            plan.steps.append((act, job))
+
+    def _cancel(self, act: CancelJob, plan: Plan) -> None:
+        job = self._dispatcher.jobs.get(act.job_id)
+        if job is None:
+            plan.strangers.append(act)
+        elif job.lease is None:
+            self._dispatcher.withdraw(job)
+            plan.cancels.append((act, job))
+        else:
+            self._cancel_running(act, job, job.lease, plan)
+
+    def _cancel_running(self, act: CancelJob, job: LiveJob, lease: Lease, plan: Plan) -> None:
+        policy = self._dispatcher.policy(job.queue)
+        if act.pending_only or policy.cancel is CancelMode.PENDING_ONLY:
+            act.answer(IllegalTransition("cancel", State.RUNNING, "its queue cancels pending jobs only"))
+        elif policy.cancel is CancelMode.NOW:
+            end = end_run(job, policy, Revoked(act.actor, act.reason), plan.now)
+            plan.endings.append(Ending(job, lease, end, lambda _status, _detail: act.answer(None), True))
+        elif job.cancel_requested:
+            act.answer(None)
+        else:
+            plan.cancel_requests.append((act, job))
+
+    def _retry(self, act: RetryJob, plan: Plan) -> None:
+        job = self._dispatcher.jobs.get(act.job_id)
+        if job is None:
+            plan.retries.append(act)
+        else:
+            act.answer(IllegalTransition("retry", job.state))
+
+    def _remove(self, act: RemoveJob, plan: Plan) -> None:
+        job = self._dispatcher.jobs.get(act.job_id)
+        if job is not None and job.lease is None:
+            self._dispatcher.withdraw(job)
+        plan.removals.append((act, job))
+
+    def _claim_next(self, plan: Plan) -> None:
+        """Jobs for the slots that come free, so that a limited queue ends one job and starts the next in one commit.
+
+        Only ends that are final free a slot here: a job that goes back to pending may be the next one itself.
+        """
+        freed: dict[tuple[str, str], int] = {}
+        for ending in plan.endings:
+            if ending.end.state in FINISHED and self._dispatcher.queue(ending.job.queue).limited:
+                key = (ending.job.queue, ending.lease.session_id)
+                freed[key] = freed.get(key, 0) + 1
+        by_queue: dict[str, int] = {}
+        for (queue, session_id), count in freed.items():
+            by_queue[queue] = by_queue.get(queue, 0) + count
+            session = self._dispatcher.sessions.get(session_id)
+            lease = session and self._dispatcher.pick(session, queue, freed=by_queue[queue], ended=count)
+            if lease:
+                plan.claims.append(lease)

@@ -1,0 +1,29 @@
+"""A start rate: at most so many starts in any window of time. A sliding window over the times of the last starts."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from jobline_queue.core.policy import Rate
+
+
+class RateWindow:
+    """Starts used up on creation, so that a take-over never starts more in a window than the rate allows."""
+
+    def __init__(self, rate: Rate, now: float) -> None:
+        self._rate = rate
+        self._starts: deque[float] = deque([now] * rate.count)
+
+    def available(self, now: float) -> int:
+        while self._starts and self._starts[0] <= now - self._rate.period:
+            self._starts.popleft()
+        return self._rate.count - len(self._starts)
+
+    def use(self, count: int, now: float) -> None:
+        self._starts.extend([now] * count)
+
+    def next_at(self) -> float | None:
+        """When the next start frees up; None when one is free now."""
+        if len(self._starts) < self._rate.count:
+            return None
+        return self._starts[0] + self._rate.period

@@ -1,0 +1,174 @@
+"""After the commit: memory follows the database, watchers are told, and everyone who asked is answered.
+
+Also the answers that need a look into the table: outcomes of runs that memory no longer knows, and acts on jobs that have
+ended long ago.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+from jobline_queue.core.ending import Completed, Failed, Released, Snoozed, Stopped
+from jobline_queue.core.errors import IllegalTransition, NotFound
+from jobline_queue.core.lifecycle import State
+from jobline_queue.core.live_job import LiveJob
+from jobline_queue.dispatch.acts import Ending, EndRun, RetryJob
+from jobline_queue.dispatch.plan import Plan
+from jobline_queue.dispatch.session import LeaseState, OutcomeStatus, StepStatus
+from jobline_queue.dispatch.term import Term
+from jobline_queue.store.job_store import JobStore
+
+logger = logging.getLogger(__name__)
+
+#: Attempt outcomes that a worker's own outcome leads to.
+_SAID_BY_WORKER = {"failed", "released", "snoozed", "cancelled"}
+_NO_TOKEN = "00000000-0000-0000-0000-000000000000"
+
+
+class Settler:
+    """Applies written plans."""
+
+    def __init__(self, term: Term, store: JobStore) -> None:
+        self._term = term
+        self._dispatcher = term.dispatcher
+        self._store = store
+        self._retried: dict[str, LiveJob | None] = {}
+
+    async def settle(self, plan: Plan, missing: set[str]) -> None:
+        """Applies `plan`; jobs in `missing` had no unfinished row any more."""
+        for ending in plan.endings:
+            self._settle_ending(ending, ending.job.id in missing)
+        self._settle_acts(plan, missing)
+        self._settle_reports(plan)
+        await self._settle_retries(plan)
+        await self._answer_unknown(plan.unknown)
+        await self._answer_strangers(plan)
+
+    def cancel_removes(self, job: LiveJob) -> bool:
+        hooks = self._term.hooks.of(job.kind)
+        return bool(hooks and hooks.cancel_removes)
+
+    # ---- endings ----------------------------------------------------------------------------------------------------
+
+    def _settle_ending(self, ending: Ending, missing: bool) -> None:
+        job, end = ending.job, ending.end
+        if ending.tell_worker or missing:
+            self._tell_worker(ending)
+        self._dispatcher.end(job)
+        if missing:
+            self._dispatcher.forget(job)
+            self._term.changes.publish(job, None)
+            ending.answer(OutcomeStatus.STALE, "")
+            return
+        job.attempt, job.losses, job.run_at = end.attempt, end.losses, end.run_at
+        if end.state is State.PENDING:
+            job.has_steps = True
+            self._dispatcher.restore(job)
+        else:
+            self._dispatcher.forget(job)
+        self._term.changes.publish(job, end.state)
+        ending.answer(OutcomeStatus.COMMITTED, "")
+
+    def _tell_worker(self, ending: Ending) -> None:
+        session = self._dispatcher.sessions.get(ending.lease.session_id)
+        if session and session.attached:
+            session.push_cancel(ending.lease.token, ending.job.id, LeaseState.LOST)
+
+    async def not_ended_by(self, endings: Sequence[Ending]) -> set[str]:
+        """Of these runs, those whose outcome is not what ended the job's row."""
+        runs = [{"id": ending.job.id, "token": ending.lease.token} for ending in endings]
+        found = await self._store.find_outcomes(runs)
+        return {job_id for job_id, token, state, ended_by, _ in found if state != "succeeded" or ended_by != token}
+
+    # ---- acts of callers --------------------------------------------------------------------------------------------
+
+    def _settle_acts(self, plan: Plan, missing: set[str]) -> None:
+        for cancel, job in plan.cancels:
+            removed = cancel.job_id in missing or self.cancel_removes(job)
+            self._dispatcher.forget(job)
+            self._term.changes.publish(job, None if removed else State.CANCELLED)
+            cancel.answer(NotFound("job", job.id) if job.id in missing else None)
+        for request, job in plan.cancel_requests:
+            job.cancel_requested = True
+            session = job.lease and self._dispatcher.sessions.get(job.lease.session_id)
+            if session and job.lease:
+                session.push_cancel(job.lease.token, job.id, LeaseState.CANCEL_REQUESTED)
+            self._term.changes.publish(job, State.RUNNING)
+            request.answer(None)
+        for removal, live in plan.removals:
+            if live is not None:
+                self._settle_removal(live)
+            removal.answer(NotFound("job", removal.job_id) if removal.job_id in missing else None)
+
+    def _settle_removal(self, job: LiveJob) -> None:
+        if job.lease is not None:
+            session = self._dispatcher.sessions.get(job.lease.session_id)
+            if session:
+                session.push_cancel(job.lease.token, job.id, LeaseState.LOST)
+            self._dispatcher.end(job)
+        self._dispatcher.forget(job)
+        self._term.changes.publish(job, None)
+
+    async def retry(self, act: RetryJob, now: float) -> None:
+        """Writes a retry; `settle` answers it."""
+        queue = await self._store.find_queue(act.job_id)
+        keep = queue is not None and self._dispatcher.policy(queue).retry_resumes
+        job = await self._store.retry_job(act.job_id, keep, self._dispatcher.next_seq(), act.actor, now)
+        self._retried[act.job_id] = job
+        hooks = job and self._term.hooks.of(job.kind)
+        if job and hooks and hooks.on_retry:
+            await hooks.on_retry(self._store.connection, job)
+
+    async def _settle_retries(self, plan: Plan) -> None:
+        for act in plan.retries:
+            job = self._retried.pop(act.job_id, None)
+            if job is None:
+                act.answer(await self._why_not("retry", act.job_id))
+                continue
+            job.has_steps = True
+            self._dispatcher.add(job)
+            self._term.changes.publish(job, State.PENDING)
+            act.answer(None)
+
+    async def _answer_strangers(self, plan: Plan) -> None:
+        for act in plan.strangers:
+            act.answer(await self._why_not("cancel", act.job_id))
+
+    async def _why_not(self, arrow: str, job_id: str) -> Exception:
+        found = await self._store.find_outcomes([{"id": job_id, "token": _NO_TOKEN}])
+        state = found[0][2] if found else None
+        return IllegalTransition(arrow, state) if state else NotFound("job", job_id)
+
+    # ---- reports and late outcomes ----------------------------------------------------------------------------------
+
+    def _settle_reports(self, plan: Plan) -> None:
+        for act, job in plan.steps:
+            job.has_steps = True
+            job.step_bytes += len(act.output)
+            act.answer(StepStatus.STORED, "")
+        for job in plan.marks:
+            job.marked = True
+        for lease in plan.extends:
+            lease.stored_expires_at = lease.expires_at
+
+    async def _answer_unknown(self, acts: Sequence[EndRun]) -> None:
+        if not acts:
+            return
+        found = await self._store.find_outcomes([{"id": act.job_id, "token": act.token} for act in acts])
+        known = {(row[0], row[1]): row[2:] for row in found}
+        for act in acts:
+            act.answer(_late_status(act, *known.get((act.job_id, act.token), (None, None, None))), "")
+
+
+def _late_status(act: EndRun, state: str | None, ended_by: str | None, outcome: str | None) -> OutcomeStatus:
+    """The answer to an outcome of a run that is not current: was it stored before, or is it void?"""
+    if not isinstance(act.outcome, Completed | Failed | Stopped | Snoozed | Released):
+        return OutcomeStatus.STALE
+    if outcome == "cancelled" and not isinstance(act.outcome, Stopped):
+        return OutcomeStatus.CANCELLED
+    if outcome in _SAID_BY_WORKER:
+        return OutcomeStatus.ALREADY_COMMITTED
+    if outcome is None and state == "succeeded" and ended_by == act.token:
+        return OutcomeStatus.ALREADY_COMMITTED
+    return OutcomeStatus.CANCELLED if state == "cancelled" else OutcomeStatus.STALE

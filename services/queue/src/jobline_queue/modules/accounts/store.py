@@ -1,0 +1,62 @@
+"""Users, businesses and memberships: stored when a token names them for the first time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+metadata = sa.MetaData(schema="public")
+
+users = sa.Table(
+    "users",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("email", sa.Text),
+    sa.Column("credits", sa.Integer),
+    sa.Column("generation_count", sa.BigInteger),
+    sa.Column("created_at", sa.DateTime(timezone=True)),
+)
+businesses = sa.Table("businesses", metadata, sa.Column("id", sa.Text, primary_key=True))
+
+
+class User(NamedTuple):
+    id: str
+    email: str
+    credits: int
+    generation_count: int
+    created_at: datetime
+
+
+class AccountStore:
+    """Account rows over the pool."""
+
+    def __init__(self, engine: AsyncEngine, free_credits: int) -> None:
+        self._engine = engine
+        self._free_credits = free_credits
+
+    async def ensure(self, sub: str, email: str, business_ids: Mapping[str, str]) -> tuple[User, bool]:
+        """The user and whether this call stored it. A known user's e-mail follows the token when it names one."""
+        async with self._engine.begin() as connection:
+            created = await self._insert_user(connection, sub, email)
+            await _insert_businesses(connection, sorted(business_ids))
+            row = (await connection.execute(sa.select(users).where(users.c.id == sub))).one()
+        return User(*row), created
+
+    async def _insert_user(self, connection: AsyncConnection, sub: str, email: str) -> bool:
+        new = insert(users).values(id=sub, email=email, credits=self._free_credits).on_conflict_do_nothing()
+        created = (await connection.execute(new.returning(users.c.id))).first() is not None
+        if not created and email:
+            changed = sa.update(users).where(users.c.id == sub, users.c.email != email).values(email=email)
+            await connection.execute(changed)
+        return created
+
+
+async def _insert_businesses(connection: AsyncConnection, ids: Sequence[str]) -> None:
+    if ids:
+        rows: list[dict[str, Any]] = [{"id": each} for each in ids]
+        await connection.execute(insert(businesses).on_conflict_do_nothing(), rows)

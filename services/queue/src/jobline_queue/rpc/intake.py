@@ -1,0 +1,39 @@
+"""The one way in for jobs: checks every job of a call, by the core's rules and its module's, then stores all or none."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import uuid_utils
+
+from jobline_queue.core.errors import FieldProblem, InvalidField, invalid
+from jobline_queue.core.new_job import NewJob
+from jobline_queue.dispatch.active import QueueCore
+from jobline_queue.dispatch.enqueuer import Enqueued
+
+MAX_JOBS = 1000
+MAX_PROBLEMS = 100
+
+
+async def store_jobs(core: QueueCore, jobs: Sequence[NewJob], producer: str, request_id: str) -> list[Enqueued]:
+    """Raises InvalidField with every bad field of the call, TooLarge, IdempotencyConflict or DatabaseUnavailable."""
+    if not 1 <= len(jobs) <= MAX_JOBS:
+        raise invalid("jobs", f"expected 1 to {MAX_JOBS} jobs, got {len(jobs)}")
+    problems: list[FieldProblem] = []
+    for index, job in enumerate(jobs):
+        try:
+            _check(core, job, f"jobs[{index}].")
+        except InvalidField as error:
+            problems.extend(error.problems)
+            if len(problems) >= MAX_PROBLEMS:
+                break
+    if problems:
+        raise InvalidField(problems)
+    return await core.active.enqueuer.enqueue(jobs, producer, request_id or str(uuid_utils.uuid7()))
+
+
+def _check(core: QueueCore, job: NewJob, path: str) -> None:
+    job.check(path)
+    hooks = core.hooks.of(job.kind)
+    if hooks is not None:
+        hooks.check(job, path)

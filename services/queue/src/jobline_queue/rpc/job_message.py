@@ -1,0 +1,159 @@
+"""Job rows and live jobs as contract messages. Memory is fresher than the row for whatever lives, so it is laid over."""
+
+from __future__ import annotations
+
+from jobline.v1 import job_pb2
+from jobline_queue.core.live_job import LiveJob
+from jobline_queue.dispatch.dispatcher import Dispatcher
+from jobline_queue.rpc.convert import labels, timestamp
+from jobline_queue.store.job_list import JobRow
+
+STATES = {
+    "pending": job_pb2.JOB_STATE_PENDING,
+    "running": job_pb2.JOB_STATE_RUNNING,
+    "succeeded": job_pb2.JOB_STATE_SUCCEEDED,
+    "failed": job_pb2.JOB_STATE_FAILED,
+    "cancelled": job_pb2.JOB_STATE_CANCELLED,
+}
+STATE_WORDS = {number: word for word, number in STATES.items()}
+OUTCOMES = {
+    "failed": job_pb2.ATTEMPT_OUTCOME_FAILED,
+    "released": job_pb2.ATTEMPT_OUTCOME_RELEASED,
+    "snoozed": job_pb2.ATTEMPT_OUTCOME_SNOOZED,
+    "lost": job_pb2.ATTEMPT_OUTCOME_LOST,
+    "timed_out": job_pb2.ATTEMPT_OUTCOME_TIMED_OUT,
+    "cancelled": job_pb2.ATTEMPT_OUTCOME_CANCELLED,
+}
+
+
+def from_row(row: JobRow, dispatcher: Dispatcher) -> job_pb2.Job:
+    """The job of a row, with what memory knows better."""
+    message = job_pb2.Job(
+        id=row["id"],
+        queue=row["queue"],
+        kind=row["kind"],
+        owner=row["owner"],
+        state=STATES[row["state"]],
+        priority=row["priority"],
+        run_at=timestamp(row["run_at"]),
+        seq=row["seq"],
+        concurrency_key=row["concurrency_key"],
+        idempotency_key=row["idempotency_key"] or "",
+        correlation_id=row["correlation_id"],
+        labels=row["labels"],
+        payload_json=row.get("payload") or "",
+        result_json=row.get("result") or "",
+        attempt=row["attempt"],
+        max_attempts=row["max_attempts"],
+        created_at=timestamp(row["created_at"]),
+        started_at=timestamp(row["started_at"]),
+        finished_at=timestamp(row["finished_at"]),
+        updated_at=timestamp(row["updated_at"]),
+        cancel_requested_at=timestamp(row["cancel_requested_at"]),
+    )
+    _set_progress(message, row["step"], row["progress_current"], row["progress_total"], row["progress_message"])
+    if row["error_code"]:
+        message.error.CopyFrom(error_of(row))
+    live = dispatcher.jobs.get(row["id"])
+    if live is not None and row["finished_at"] is None:
+        _lay_over(message, live, dispatcher)
+    return message
+
+
+def from_live(job: LiveJob, dispatcher: Dispatcher) -> job_pb2.Job:
+    """A live job from memory alone: without payload and error."""
+    message = job_pb2.Job(
+        id=job.id,
+        queue=job.queue,
+        kind=job.kind,
+        owner=job.owner,
+        priority=job.priority,
+        run_at=timestamp(job.run_at),
+        seq=job.seq,
+        concurrency_key=job.key,
+        correlation_id=job.correlation_id,
+        labels=labels(job.labels),
+        max_attempts=job.max_attempts,
+        created_at=timestamp(job.created_at),
+    )
+    _lay_over(message, job, dispatcher)
+    return message
+
+
+def _lay_over(message: job_pb2.Job, live: LiveJob, dispatcher: Dispatcher) -> None:
+    message.state = STATES[live.state]
+    message.run_at.FromMicroseconds(round(live.run_at * 1e6))
+    message.attempt = live.attempt + (live.lease is not None)
+    message.position = dispatcher.position(live)
+    if live.lease is not None:
+        message.started_at.FromMicroseconds(round((live.started_at or 0.0) * 1e6))
+        message.lease.CopyFrom(
+            job_pb2.Lease(
+                worker=live.lease.worker,
+                session_id=live.lease.session_id,
+                expires_at=timestamp(live.expires_at),
+                received=live.received,
+            )
+        )
+    _set_progress(message, live.step, live.current, live.total, live.message)
+
+
+def _set_progress(message: job_pb2.Job, step: str | None, current: int, total: int, text: str) -> None:
+    message.ClearField("progress")
+    if step or total or text:
+        message.progress.CopyFrom(job_pb2.Progress(step=step or "", current=current, total=total, message=text))
+
+
+def error_of(row: JobRow) -> job_pb2.JobError:
+    return job_pb2.JobError(
+        code=row["error_code"], message=row["error_message"] or "", retryable=bool(row["error_retryable"])
+    )
+
+
+def attempt(row: JobRow) -> job_pb2.Attempt:
+    message = job_pb2.Attempt(
+        number=row["number"],
+        worker=row["worker"],
+        session_id=row["session_id"],
+        started_at=timestamp(row["started_at"]),
+        finished_at=timestamp(row["finished_at"]),
+        outcome=OUTCOMES[row["outcome"]],
+        step=row["step"] or "",
+    )
+    if row["error_code"]:
+        message.error.CopyFrom(error_of(row))
+    return message
+
+
+def own_attempt(job: job_pb2.Job, row: JobRow) -> job_pb2.Attempt | None:
+    """The run that the job's own row tells: the one under way, or the one that succeeded."""
+    if job.state == job_pb2.JOB_STATE_RUNNING:
+        return job_pb2.Attempt(
+            number=job.attempt,
+            worker=job.lease.worker,
+            session_id=job.lease.session_id,
+            started_at=job.started_at,
+            step=job.progress.step,
+        )
+    if job.state == job_pb2.JOB_STATE_SUCCEEDED:
+        return job_pb2.Attempt(
+            number=job.attempt,
+            worker=row["worker"] or "",
+            session_id=row["session_id"] or "",
+            started_at=job.started_at,
+            finished_at=job.finished_at,
+            outcome=job_pb2.ATTEMPT_OUTCOME_SUCCEEDED,
+            step=job.progress.step,
+        )
+    return None
+
+
+def event(row: JobRow) -> job_pb2.JobEvent:
+    return job_pb2.JobEvent(
+        time=timestamp(row["at"]),
+        name=row["name"],
+        from_state=STATES.get(row["from_state"], job_pb2.JOB_STATE_UNSPECIFIED),
+        to_state=STATES.get(row["to_state"], job_pb2.JOB_STATE_UNSPECIFIED),
+        actor=row["actor"],
+        detail=row["detail"],
+    )

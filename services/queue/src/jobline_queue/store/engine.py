@@ -1,0 +1,95 @@
+"""Connections to PostgreSQL: three of our own for writing, a pool for everything else.
+
+The writing connections are plain psycopg, in autocommit, with prepared statements and planner settings that keep every
+statement on an index nested loop: a table that was analysed while it was empty would otherwise get hash joins that cost
+5-25 times as much once it is full (see docs/adr/0003-hot-path.md).
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import psycopg
+from psycopg import AsyncConnection
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from jobline_queue.store.migrate import sqlalchemy_url
+
+logger = logging.getLogger(__name__)
+
+#: Shared by every writing session; held exclusively for a moment by a service that takes over.
+WRITERS_LOCK = 0x6A6F626C_77726974
+#: Held by the active service's election session.
+ACTIVE_LOCK = 0x6A6F626C_61637476
+
+#: Dead peers are noticed within about 6 s, so that a vanished host does not hold its locks for hours.
+KEEPALIVES: dict[str, Any] = {
+    "keepalives": 1,
+    "keepalives_idle": 2,
+    "keepalives_interval": 1,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 6000,
+}
+
+_WRITER_SETTINGS = """
+SELECT set_config('enable_seqscan', 'off', false), set_config('enable_hashjoin', 'off', false),
+       set_config('enable_mergejoin', 'off', false), set_config('plan_cache_mode', 'force_generic_plan', false),
+       set_config('jit', 'off', false)
+"""
+
+
+class Deposed(Exception):
+    """Another service has taken over: this one's epoch is over."""
+
+
+async def connect(database_url: str, name: str) -> AsyncConnection:
+    """One session in autocommit. Raises psycopg.OperationalError when the database does not answer within 5 s."""
+    connection = await AsyncConnection.connect(
+        database_url, autocommit=True, application_name=f"jobline-queue {name}", connect_timeout=5, **KEEPALIVES
+    )
+    connection.prepare_threshold = 0
+    return connection
+
+
+async def connect_writer(database_url: str, name: str, epoch: int) -> AsyncConnection:
+    """A writing session of the term `epoch`. Raises Deposed when that term is over.
+
+    The shared lock comes first and the epoch is read second: a service that takes over ends every session that holds the
+    lock before it raises the epoch, so a session that sees its own epoch under the lock cannot outlive its term.
+    """
+    connection = await connect(database_url, name)
+    await connection.execute("SELECT pg_advisory_lock_shared(%s)", (WRITERS_LOCK,))
+    row = await (await connection.execute("SELECT epoch FROM jobline.epoch")).fetchone()
+    if row is None or row[0] != epoch:
+        await connection.close()
+        raise Deposed
+    await connection.execute(_WRITER_SETTINGS)
+    return connection
+
+
+def open_pool(database_url: str) -> AsyncEngine:
+    """The pool for reading, and for what modules write beside the jobs. 10 s statement time-out."""
+    return create_async_engine(
+        sqlalchemy_url(database_url),
+        pool_size=5,
+        max_overflow=5,
+        pool_timeout=5,
+        pool_pre_ping=True,
+        connect_args={
+            "application_name": "jobline-queue pool",
+            "connect_timeout": 5,
+            "options": "-c statement_timeout=10000 -c timezone=UTC",
+            **KEEPALIVES,
+        },
+    )
+
+
+async def reachable(database_url: str) -> bool:
+    """Whether the database answers at all."""
+    try:
+        async with await connect(database_url, "probe"):
+            return True
+    except psycopg.OperationalError as error:
+        logger.warning("database unreachable: %s", str(error).splitlines()[0] if str(error) else type(error).__name__)
+        return False

@@ -1,0 +1,33 @@
+"""Brings the database to the newest revision: `jobline-queue migrate`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+
+#: Serialises migrations that several hosts start at once (any constant of ours does).
+_MIGRATION_LOCK = 0x6A6F626C_6D696772
+
+
+def migrate(database_url: str) -> None:
+    """Applies every missing revision in one transaction; does nothing when there is none."""
+    engine = sa.create_engine(sqlalchemy_url(database_url), poolclass=sa.NullPool)
+    with engine.begin() as connection:
+        connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
+        connection.execute(sa.text("CREATE SCHEMA IF NOT EXISTS jobline"))
+        config = Config()
+        config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+    engine.dispose()
+
+
+def sqlalchemy_url(database_url: str) -> str:
+    """The same database for SQLAlchemy, through psycopg 3."""
+    for prefix in ("postgresql://", "postgres://"):
+        if database_url.startswith(prefix):
+            return "postgresql+psycopg://" + database_url.removeprefix(prefix)
+    return database_url

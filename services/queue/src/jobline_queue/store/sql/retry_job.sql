@@ -1,0 +1,23 @@
+-- retry: failed, cancelled → pending, attempt 0, due now; its finished steps are forgotten unless `keep_steps`.
+-- Params: id, keep_steps, now, seq, actor. Columns: those of load_live_jobs.sql, for the one job; no row: not failed or
+-- cancelled.
+WITH again AS (
+    UPDATE jobline.jobs
+    SET state = 'pending', attempt = 0, losses = 0, run_at = to_timestamp(%(now)s), seq = %(seq)s, finished_at = NULL,
+        started_at = NULL, updated_at = to_timestamp(%(now)s), result = NULL, error_code = NULL, error_message = NULL,
+        error_retryable = NULL, step = NULL, progress_current = 0, progress_total = 0, progress_message = '',
+        worker = NULL, session_id = NULL, lease_token = NULL, cancel_requested_at = NULL
+    WHERE id = CAST(%(id)s AS uuid) AND state IN ('failed', 'cancelled')
+    RETURNING *
+), forgotten AS (
+    DELETE FROM jobline.steps WHERE NOT %(keep_steps)s AND job_id IN (SELECT id FROM again)
+), noted AS (
+    INSERT INTO jobline.events (job_id, queue, at, name, from_state, to_state, actor)
+    SELECT a.id, a.queue, to_timestamp(%(now)s), 'retried', before.state, 'pending', %(actor)s
+    FROM again a JOIN jobline.jobs before ON before.id = a.id
+)
+SELECT CAST(id AS text), queue, kind, owner, producer, state, priority, extract(epoch FROM run_at)::float8, seq,
+       concurrency_key, correlation_id, CAST(labels AS text), CAST(payload AS text), attempt, max_attempts, losses, step,
+       progress_current, progress_total, progress_message, extract(epoch FROM created_at)::float8,
+       extract(epoch FROM started_at)::float8, cancel_requested_at IS NOT NULL
+FROM again
