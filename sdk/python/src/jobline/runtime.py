@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import re
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -24,7 +23,6 @@ __all__ = [
     "Settings",
     "SettingsError",
     "configure_logging",
-    "parse_duration",
     "read_endpoints",
 ]
 
@@ -46,20 +44,9 @@ GRPC_OPTIONS: list[tuple[str, int]] = [
     ("grpc.http2.max_pings_without_data", 0),
 ]
 
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
-_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-
 
 class SettingsError(Exception):
     """A setting is missing or wrong. The message names it and says what was expected."""
-
-
-def parse_duration(text: str) -> float:
-    """Seconds of a duration such as `250ms`, `30s`, `5m`, `1h` or `7d`. Raises ValueError for anything else."""
-    match = _DURATION.fullmatch(text)
-    if not match:
-        raise ValueError(f"expected a duration such as 250ms, 30s, 5m, 1h or 7d, got {text!r}")
-    return float(match[1]) * _SECONDS[match[2]]
 
 
 @dataclass(frozen=True)

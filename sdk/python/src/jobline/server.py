@@ -21,6 +21,8 @@ from jobline.runtime import GRPC_OPTIONS
 
 __all__ = ["GrpcServer", "open_server"]
 
+#: Answers are ours, so only requests are held to the contract's 4 MiB: a hundred long e-mails in one list are more.
+MAX_ANSWER = 64 * 1024 * 1024
 _REFLECTION_NAMES = ("grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection")
 
 
@@ -58,7 +60,8 @@ def open_server(
 
     Raises RuntimeError when the address cannot be bound.
     """
-    server = aio.server(interceptors=list(interceptors), options=[*GRPC_OPTIONS, ("grpc.so_reuseport", 0)])
+    options = {**dict(GRPC_OPTIONS), "grpc.max_send_message_length": MAX_ANSWER, "grpc.so_reuseport": 0}
+    server = aio.server(interceptors=list(interceptors), options=list(options.items()))
     bound = server.add_insecure_port(f"{host}:{port}")
     if bound == 0:
         raise RuntimeError(f"cannot listen on {host}:{port}")

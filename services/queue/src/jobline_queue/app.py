@@ -43,7 +43,8 @@ STOP_GRACE = 2.0
 
 async def serve(config: Config) -> None:
     """Serves until SIGTERM or SIGINT, then hands over: drains the workers, ends the term, lets the lock go."""
-    server = open_server(config.host, config.port, SERVICES, [ErrorsAndRights(Authenticator(config.tokens))])
+    guard = ErrorsAndRights(Authenticator(config.tokens), lambda: core.active)
+    server = open_server(config.host, config.port, SERVICES, [guard])
     engine = open_pool(config.database_url)
     hooks = HookRegistry([email_hooks.HOOKS])
     instance = f"{socket.gethostname()}:{server.port}:{os.getpid()}"

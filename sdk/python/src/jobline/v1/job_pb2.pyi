@@ -167,7 +167,7 @@ class Job(_message.Message):
     kind: _builtins.str
     """Which pipeline runs it: 1-64 characters of A-Z, a-z, 0-9, '_', '-' and '.'."""
     owner: _builtins.str
-    """On whose behalf it runs: `user:…`, `session:…`, `business:…`, `project:…` or empty; at most 255 characters."""
+    """On whose behalf it runs: `user:…`, `session:…`, `business:…`, `project:…` or empty; at most 264 characters."""
     state: Global___JobState.ValueType
     priority: _builtins.int
     """Higher goes first. Default 0."""

@@ -355,7 +355,9 @@ class WatchJobsRequest(_message.Message):
     """
     @_builtins.property
     def ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """At most 1000 ids. Empty: all jobs that the other filters choose."""
+        """At most 1000 ids. Empty: all jobs that the other filters choose; the stream then begins with the present state of the
+        newest 1000 live ones.
+        """
 
     def __init__(
         self,

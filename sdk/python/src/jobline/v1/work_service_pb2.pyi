@@ -687,6 +687,7 @@ class QueueTerms(_message.Message):
     TIMEOUT_FIELD_NUMBER: _builtins.int
     STEP_TRIES_FIELD_NUMBER: _builtins.int
     STEP_BACKOFF_FIELD_NUMBER: _builtins.int
+    RECEIPT_FIELD_NUMBER: _builtins.int
     queue: _builtins.str
     step_tries: _builtins.int
     """How often a transient error of one provider call is tried inside a run, and the waits between."""
@@ -702,6 +703,10 @@ class QueueTerms(_message.Message):
 
     @_builtins.property
     def step_backoff(self) -> _containers.RepeatedCompositeFieldContainer[_duration_pb2.Duration]: ...
+    @_builtins.property
+    def receipt(self) -> _duration_pb2.Duration:
+        """How soon after its assignment a job must have a heartbeat, a report or an outcome; else it returns to the queue."""
+
     def __init__(
         self,
         *,
@@ -710,10 +715,11 @@ class QueueTerms(_message.Message):
         timeout: _duration_pb2.Duration | None = ...,
         step_tries: _builtins.int = ...,
         step_backoff: _abc.Iterable[_duration_pb2.Duration] | None = ...,
+        receipt: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["lease", b"lease", "timeout", b"timeout"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["lease", b"lease", "receipt", b"receipt", "timeout", b"timeout"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["lease", b"lease", "queue", b"queue", "step_backoff", b"step_backoff", "step_tries", b"step_tries", "timeout", b"timeout"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["lease", b"lease", "queue", b"queue", "receipt", b"receipt", "step_backoff", b"step_backoff", "step_tries", b"step_tries", "timeout", b"timeout"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

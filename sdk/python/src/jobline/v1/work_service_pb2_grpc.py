@@ -132,9 +132,8 @@ class WorkServiceServicer:
         Errors (of all four that end a run):
         INVALID_ARGUMENT / INVALID_FIELD              bad JSON, a malformed id; the run goes on
         RESOURCE_EXHAUSTED / TOO_LARGE                a result over 1 MiB; the run goes on
-        FAILED_PRECONDITION / STALE_LEASE             the lease is not the current one
+        FAILED_PRECONDITION / STALE_LEASE             the lease is not the current one, or there is no such job any more
         ABORTED / CANCELLED                           the job was cancelled
-        NOT_FOUND / JOB_NOT_FOUND
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

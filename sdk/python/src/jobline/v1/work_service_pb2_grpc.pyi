@@ -87,9 +87,8 @@ class WorkServiceStub:
     Errors (of all four that end a run):
       INVALID_ARGUMENT / INVALID_FIELD              bad JSON, a malformed id; the run goes on
       RESOURCE_EXHAUSTED / TOO_LARGE                a result over 1 MiB; the run goes on
-      FAILED_PRECONDITION / STALE_LEASE             the lease is not the current one
+      FAILED_PRECONDITION / STALE_LEASE             the lease is not the current one, or there is no such job any more
       ABORTED / CANCELLED                           the job was cancelled
-      NOT_FOUND / JOB_NOT_FOUND
     """
     FailJob: _grpc.UnaryUnaryMultiCallable[_work_service_pb2.FailJobRequest, _work_service_pb2.FailJobResponse]
     """Ends a run with an error. Errors: as CompleteJob."""
@@ -140,9 +139,8 @@ class WorkServiceAsyncStub(WorkServiceStub):
     Errors (of all four that end a run):
       INVALID_ARGUMENT / INVALID_FIELD              bad JSON, a malformed id; the run goes on
       RESOURCE_EXHAUSTED / TOO_LARGE                a result over 1 MiB; the run goes on
-      FAILED_PRECONDITION / STALE_LEASE             the lease is not the current one
+      FAILED_PRECONDITION / STALE_LEASE             the lease is not the current one, or there is no such job any more
       ABORTED / CANCELLED                           the job was cancelled
-      NOT_FOUND / JOB_NOT_FOUND
     """
     FailJob: _aio.UnaryUnaryMultiCallable[_work_service_pb2.FailJobRequest, _work_service_pb2.FailJobResponse]  # type: ignore[assignment]
     """Ends a run with an error. Errors: as CompleteJob."""
@@ -220,9 +218,8 @@ class WorkServiceServicer(metaclass=_abc_1.ABCMeta):
         Errors (of all four that end a run):
           INVALID_ARGUMENT / INVALID_FIELD              bad JSON, a malformed id; the run goes on
           RESOURCE_EXHAUSTED / TOO_LARGE                a result over 1 MiB; the run goes on
-          FAILED_PRECONDITION / STALE_LEASE             the lease is not the current one
+          FAILED_PRECONDITION / STALE_LEASE             the lease is not the current one, or there is no such job any more
           ABORTED / CANCELLED                           the job was cancelled
-          NOT_FOUND / JOB_NOT_FOUND
         """
 
     @_abc_1.abstractmethod

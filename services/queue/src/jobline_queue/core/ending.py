@@ -168,14 +168,20 @@ def _fail(
 
 def _lost(job: LiveJob, policy: QueuePolicy, now: float) -> RunEnd:
     if not job.received:
+        if job.cancel_requested:
+            return _cancelled(job, "system", "never received; a cancel was requested")
         return RunEnd(Arrow.RESCUE, State.PENDING, job.attempt, job.losses, job.run_at)
     losses = job.losses + 1
     if losses >= MAX_LOSSES:
-        error = RunError("POISON", f"Lost with its worker {losses} times, last in step '{job.step}'.", False)
+        error = RunError("POISON", f"Lost with its worker {losses} times{_where(job)}.", False)
     else:
-        error = RunError("WORKER_LOST", f"The worker was lost in step '{job.step}'.", True)
+        error = RunError("WORKER_LOST", f"The worker was lost{_where(job)}.", True)
     return _fail(Arrow.RESCUE, "lost", job, policy, error, now, losses=losses)
 
 
 def _timeout_error(job: LiveJob, policy: QueuePolicy) -> RunError:
-    return RunError("TIMEOUT", f"Exceeded {policy.timeout:g} seconds in step '{job.step}'.", True)
+    return RunError("TIMEOUT", f"Exceeded {policy.timeout:g} seconds{_where(job)}.", True)
+
+
+def _where(job: LiveJob) -> str:
+    return f" in step '{job.step}'" if job.step else ""

@@ -1,8 +1,9 @@
 """Checks JSON that comes from outside, so that PostgreSQL never refuses a row of a group commit.
 
 One bad row fails its whole group, so everything `jsonb` would refuse is refused here first: NUL and lone surrogates in
-strings, numbers no `double` or 64-bit integer can hold, and nesting that would exhaust a parser. The common case costs
-one parse and three searches; only text that could be bad is walked.
+strings, numbers no `double` or 64-bit integer can hold, and nesting that would exhaust a parser. `jsonb` keeps numbers as
+decimals and writes 1e308 with 309 digits, so what counts against the size is the text with its numbers written out. The
+common case costs one parse and three searches; only text that could be bad is walked.
 """
 
 from __future__ import annotations
@@ -18,7 +19,12 @@ MAX_DEPTH = 64
 MAX_BYTES = 1024 * 1024
 MAX_STEP_BYTES = 256 * 1024
 
-_SUSPICIOUS = re.compile(r"\\u0000|\\u[dD][89a-fA-F]|\d{19}|[eE]\+?\d{3}|[\ud800-\udfff]")
+#: A literal is refused beyond this: the longest exact one of a double has 1077 characters.
+_MAX_NUMBER = 1200
+_MAX_EXPONENT = 2000
+
+_EXPONENT = r"(?:^|[\[,:\s])-?\d[\d.]*[eE]"
+_SUSPICIOUS = re.compile(rf"\\u0000|\\u[dD][89a-fA-F]|\d{{19}}|{_EXPONENT}|[\ud800-\udfff]")
 _INT64 = range(-(2**63), 2**63)
 
 
@@ -34,6 +40,7 @@ def check_json(field: str, text: str, max_bytes: int = MAX_BYTES) -> Any:
         raise invalid(field, f"expected JSON ({_brief(error)})") from None
     if text.count("{") + text.count("[") > MAX_DEPTH or _SUSPICIOUS.search(text):
         _walk(field, value)
+        _check_numbers(field, text, max_bytes)
     return value
 
 
@@ -73,6 +80,25 @@ def _walk(field: str, value: Any) -> None:
             todo.extend((child, depth + 1) for child in children)
         else:
             _check_scalar(field, item)
+
+
+def _check_numbers(field: str, text: str, max_bytes: int) -> None:
+    """Looks at the literals of numbers that are not plain integers: a parsed value does not tell how it was written."""
+    size = len(text)
+
+    def measure(literal: str) -> float:
+        nonlocal size
+        mantissa, _, exponent = literal.lower().partition("e")
+        value = float(literal)
+        vanished = value == 0 and mantissa.strip("-0.") != ""
+        if vanished or len(literal) > _MAX_NUMBER or abs(int(exponent or "0")) > _MAX_EXPONENT:
+            raise invalid(field, "expected numbers that a double can hold")
+        size += abs(int(exponent or "0"))
+        return value
+
+    json.loads(text, parse_float=measure)
+    if size > max_bytes:
+        raise TooLarge(f"{field}: expected at most {max_bytes} bytes of JSON, numbers written out")
 
 
 def _check_scalar(field: str, item: Any) -> None:

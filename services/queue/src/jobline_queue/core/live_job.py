@@ -43,6 +43,8 @@ class Lease:
     stored_expires_at: float = 0.0
     #: When deliveries that showed no receipt go back to the queue.
     receipt_by: float = 0.0
+    #: Granted by an earlier term: what its worker has received is not known for certain.
+    adopted: bool = False
 
 
 @dataclass(slots=True, eq=False)

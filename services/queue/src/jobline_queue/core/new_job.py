@@ -15,6 +15,8 @@ from jobline_queue.core.policy import QUEUE_NAME
 
 KIND = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 MAX_LABELS = 16
+#: `business:` and an id of 255 characters.
+MAX_OWNER = 264
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,7 @@ class NewJob:
             raise invalid(f"{path}queue", "expected 1-64 characters of a-z, 0-9, '_' and '-'")
         if not KIND.fullmatch(self.kind):
             raise invalid(f"{path}kind", "expected 1-64 characters of A-Z, a-z, 0-9, '_', '-' and '.'")
-        check_text(f"{path}owner", self.owner, 255)
+        check_text(f"{path}owner", self.owner, MAX_OWNER)
         check_text(f"{path}concurrency_key", self.concurrency_key, 255)
         check_text(f"{path}idempotency_key", self.idempotency_key, 255)
         check_text(f"{path}correlation_id", self.correlation_id, 128)
@@ -78,9 +80,9 @@ def job_id(time_bits: int, principal: str, request_id: str, index: int, new: New
     """The id of job number `index` of a call: a UUID version 7 that the same call made again gets again.
 
     The principal is part of it, so no caller can aim at another's ids, and so is the content, so a request id that is
-    used again by mistake stores the new job instead of losing it.
+    used again by mistake stores the new job instead of losing it. The index stands before the hash, so the ids of one
+    call sort in its order.
     """
     seed = f"{principal}\0{request_id}\0{index}\0{new.queue}\0{new.kind}\0{new.owner}\0{new.payload}"
-    digest = int.from_bytes(hashlib.sha256(seed.encode()).digest()[:10], "big")
-    value = time_bits << 80 | digest & ~(0xF << 76) & ~(0x3 << 62) | 0x7 << 76 | 0x2 << 62
-    return str(uuid.UUID(int=value))
+    digest = int.from_bytes(hashlib.sha256(seed.encode()).digest()[:8], "big") >> 2
+    return str(uuid.UUID(int=time_bits << 80 | 0x7 << 76 | index << 64 | 0x2 << 62 | digest))

@@ -13,7 +13,7 @@ from enum import StrEnum
 from importlib import resources
 from typing import Any
 
-from jobline.runtime import parse_duration
+from jobline.durations import parse_duration
 
 __all__ = ["CancelMode", "Order", "PolicyError", "QueuePolicy", "Rate", "load_policies"]
 

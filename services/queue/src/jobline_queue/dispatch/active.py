@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import psycopg
 from psycopg import AsyncConnection
@@ -32,6 +33,7 @@ from jobline_queue.dispatch.work_desk import WorkDesk
 from jobline_queue.maintenance.expirer import Expirer
 from jobline_queue.maintenance.periodic import periodically
 from jobline_queue.maintenance.pruner import Pruner
+from jobline_queue.maintenance.reconciler import Reconciler
 from jobline_queue.maintenance.recorder import INTERVAL, Recorder
 from jobline_queue.maintenance.rescuer import Rescuer
 from jobline_queue.store.engine import Deposed, connect_writer
@@ -121,10 +123,6 @@ class QueueCore:
         active: ActiveTerm | None = None
         try:
             active = self._build(epoch, clock, connections)
-            await load(active.dispatcher, active.maintenance_store)
-            logger.info("active, epoch %d", epoch)
-            self._active = active
-            await self._on_active(True)
             await self._run_tasks(active)
         finally:
             self._active = None
@@ -154,26 +152,42 @@ class QueueCore:
             active.enqueuer.run(),
             active.claimer.run(),
             finisher.run(),
-            self._watch_election(term),
             periodically("runs found lost", 0.5, Rescuer(term, finisher).run_once),
             periodically("progress recorded", INTERVAL, Recorder(term, finisher).run_once),
             periodically("jobs expired", 1.0, Expirer(term, finisher).run_once),
             periodically("expired jobs swept", 60.0, active.pruner.run_once),
+            periodically(
+                "jobs of deleted users forgotten", 2.0, Reconciler(active.maintenance_store, finisher).run_once
+            ),
         ]
-        active.claimer.wake()
         try:
             async with asyncio.TaskGroup() as group:
-                for loop in loops:
-                    group.create_task(loop)
-        except* (TermLost, psycopg.Error, TimeoutError) as errors:
+                group.create_task(self._watch(active))
+                group.create_task(self._begin(active, group, loops))
+        except ExceptionGroup as errors:
+            _, faults = errors.split((TermLost, psycopg.Error, TimeoutError))
+            if faults is not None:
+                logger.error("a task of the term failed", exc_info=faults)
             raise TermLost(str(errors.exceptions[0])) from errors
-        except* Exception as errors:
-            logger.exception("a task of the term failed")
-            raise TermLost("a task of the term failed") from errors
 
-    async def _watch_election(self, term: Term) -> None:
+    async def _begin(
+        self, active: ActiveTerm, group: asyncio.TaskGroup, loops: Sequence[Coroutine[Any, Any, None]]
+    ) -> None:
+        """Reads what lives, then serves. The lock is watched meanwhile: a long load must not look like a frozen service."""
+        await load(active.dispatcher, active.maintenance_store)
+        logger.info("active, epoch %d", active.term.epoch)
+        self._active = active
+        await self._on_active(True)
+        for loop in loops:
+            group.create_task(loop)
+        active.claimer.wake()
+
+    async def _watch(self, active: ActiveTerm) -> None:
+        """Ends the term when the lock is gone, or when a connection turned out to be: none is repaired within a term."""
         while True:
-            term.clock.resync(await self._election.confirm())
+            active.term.clock.resync(await self._election.confirm())
+            if active.maintenance_store.connection.closed:
+                raise TermLost("the maintenance connection is gone")
             await asyncio.sleep(1.0)
 
     async def _end_term(self, active: ActiveTerm | None, connections: list[AsyncConnection]) -> None:

@@ -9,6 +9,7 @@ it entered, and the reader looks up the rest.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections import deque
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from jobline_queue.core.lifecycle import State
 from jobline_queue.core.live_job import LiveJob
 
 RING = 200_000
+_NUMBER = re.compile(r"\d{1,18}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,7 @@ class Changes:
     def resume_point(self, change_id: str) -> int | None:
         """The number to read on from; None when it is gone, of another epoch, or not a change id."""
         epoch, _, number = change_id.partition("-")
-        if epoch != str(self.epoch) or not number.isascii() or not number.isdigit():
+        if epoch != str(self.epoch) or not _NUMBER.fullmatch(number):
             return None
         oldest = self._ring[0].number if self._ring else self._next
         after = int(number)

@@ -19,6 +19,7 @@ A term has one dispatcher. When the term ends, whatever the reason, all of this 
 from __future__ import annotations
 
 import heapq
+import itertools
 import uuid
 from collections import deque
 from collections.abc import Iterable, Mapping
@@ -45,7 +46,11 @@ class Dispatcher:
         self.queues: dict[str, QueueState] = {}
         self._policies = policies
         self._seq = epoch * SEQ_PER_EPOCH
+        #: (run_at, entry number, job): a job that was withdrawn and came back may be in it twice.
         self._delayed: list[tuple[float, int, LiveJob]] = []
+        self._entries = itertools.count()
+        #: Withdrawn because they are too old; their rows are still there.
+        self.expired: list[LiveJob] = []
         self._expiring: list[tuple[float, int, LiveJob]] = []
         self._payload_room = payload_cap
         for name in policies:
@@ -89,8 +94,12 @@ class Dispatcher:
     def restore(self, job: LiveJob) -> None:
         """Puts a pending job where it belongs: into the order, or to the delayed ones."""
         state = self.queue(job.queue)
-        if job.run_at > self.clock.now():
-            heapq.heappush(self._delayed, (job.run_at, job.seq, job))
+        now = self.clock.now()
+        if self._is_expired(job, now):
+            job.place = Place.NOWHERE
+            self.expired.append(job)
+        elif job.run_at > now:
+            heapq.heappush(self._delayed, (job.run_at, next(self._entries), job))
             job.place = Place.DELAYED
             state.delayed += 1
         else:
@@ -123,25 +132,28 @@ class Dispatcher:
                 state.order.add(job)
                 job.place = Place.DUE
 
-    def take_expired(self) -> list[LiveJob]:
-        """Withdraws the pending jobs whose `expires_after` has passed; they are to be removed."""
+    def expire(self) -> None:
+        """Withdraws the pending jobs whose `expires_after` has passed: from now on they are not claimed or counted.
+
+        They wait in `expired` for the expirer to remove their rows. One that runs now is caught when it comes back.
+        """
         now = self.clock.now()
-        expired: list[LiveJob] = []
         while self._expiring and self._expiring[0][0] <= now:
             _, _, job = heapq.heappop(self._expiring)
             if self.jobs.get(job.id) is job and job.place in (Place.DUE, Place.DELAYED):
                 self.withdraw(job)
-                expired.append(job)
-            elif self.jobs.get(job.id) is job:
-                heapq.heappush(self._expiring, (now + 60.0, job.seq, job))
-                break
-        return expired
+                self.expired.append(job)
+
+    def _is_expired(self, job: LiveJob, now: float) -> bool:
+        after = self.queue(job.queue).policy.expires_after
+        return after is not None and job.created_at + after <= now
 
     def next_wake(self) -> float | None:
         """When something may start that may not start now: a delayed job, or a rate's window. Epoch seconds."""
+        now = self.clock.now()
         times = [self._delayed[0][0]] if self._delayed else []
         for state in self.queues.values():
-            if state.rate and len(state.order) and (at := state.rate.next_at()) is not None:
+            if state.rate and len(state.order) and (at := state.rate.next_at(now)) is not None:
                 times.append(at)
         return min(times, default=None)
 
@@ -156,10 +168,10 @@ class Dispatcher:
 
         `freed` slots of the queue's limit, and `ended` jobs of the session, come free in the same transaction.
         """
+        self.expire()
         now = self.clock.now()
         state = self.queue(queue)
-        room = session.room(queue) + (ended if session.attached and not session.draining else 0)
-        most = state.startable(room, now, freed)
+        most = state.startable(session.room(queue, ended), now, freed)
         jobs = state.pick(session.kinds, most, now) if most > 0 and len(state.order) else []
         if not jobs:
             return None
@@ -184,6 +196,7 @@ class Dispatcher:
                 job = due.popleft()
                 lease.jobs[job.id] = job
                 job.place = Place.PICKED
+                state.picked += 1
                 state.running += 1
                 state.order.started(job)
             if lease.jobs:
@@ -207,6 +220,7 @@ class Dispatcher:
     def grant(self, lease: Lease, *, received: bool = False, marked: bool = False) -> None:
         """The lease is committed: its jobs are running."""
         self.leases[lease.token] = lease
+        self.queue(lease.queue).picked -= len(lease.jobs)
         for job in lease.jobs.values():
             job.lease = lease
             job.place = Place.LEASED
@@ -218,6 +232,7 @@ class Dispatcher:
     def adopt(self, lease: Lease, jobs: Iterable[LiveJob]) -> None:
         """A lease of an earlier term, found at the start: its jobs go on running, for a full lease time from now."""
         self.leases[lease.token] = lease
+        lease.adopted = True
         session = self.sessions.get(lease.session_id)
         for job in jobs:
             self.learn(job)
@@ -225,6 +240,7 @@ class Dispatcher:
             job.lease = lease
             job.place = Place.LEASED
             job.received = job.marked
+            job.started_at = lease.granted_at
             job.expires_at = lease.expires_at
             state = self.queue(job.queue)
             state.running += 1

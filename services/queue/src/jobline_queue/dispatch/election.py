@@ -31,6 +31,8 @@ from jobline_queue.store.statements import statement
 logger = logging.getLogger(__name__)
 
 CAMPAIGN_INTERVAL = 1.0
+#: The server ends an election session that was silent for so long: its service is frozen, and a standby takes over.
+SILENCE = 15.0
 #: A session that was told to end and has not after this long makes the take-over fail, and be tried again.
 END_TIMEOUT = 10.0
 
@@ -71,7 +73,7 @@ class Election:
 
     async def _try(self) -> bool:
         if self._session is None or self._session.closed:
-            self._session = await connect(self._database_url, "election")
+            self._session = await connect(self._database_url, "election", idle_timeout=SILENCE)
         cursor = await self._session.execute("SELECT pg_try_advisory_lock(%s)", (ACTIVE_LOCK,))
         row = await cursor.fetchone()
         return row is not None and bool(row[0])

@@ -60,7 +60,7 @@ class Enqueuer:
         self._store = store
         self._writer = writer
         self._on_stored = on_stored
-        self._group: GroupCommit[_Call] = GroupCommit(self._flush, 1000, lambda call: len(call.jobs))
+        self._group: GroupCommit[_Call] = GroupCommit(self._flush, 1000, _weight)
 
     async def enqueue(self, jobs: Sequence[NewJob], producer: str, request_id: str) -> list[Enqueued]:
         """Stores checked jobs, all or nothing; the ids in their order.
@@ -109,8 +109,9 @@ class Enqueuer:
         accepted = await self._resolve_keys(calls)
         now = self._term.clock.now()
         rows: list[str] = []
+        seen: set[str] = set()
         for call in accepted:
-            self._prepare(call, now, rows)
+            self._prepare(call, now, rows, seen)
         if not rows:
             for call in accepted:
                 _answer(call, set())
@@ -154,12 +155,17 @@ class Enqueuer:
 
     # ---- storing ----------------------------------------------------------------------------------------------------
 
-    def _prepare(self, call: _Call, now: float, rows: list[str]) -> None:
+    def _prepare(self, call: _Call, now: float, rows: list[str], seen: set[str]) -> None:
+        """The rows of a call's new jobs. `seen` are the ids of this flush: a call that is repeated while the first one waits
+        meets itself here."""
         time_bits = request_time(call.request_id)
         for index, new in enumerate(call.jobs):
             own_id = job_id(time_bits, call.producer, call.request_id, index, new) if call.hashes[index] else ""
             if call.hashes[index] and call.ids[index] != own_id:
                 continue  # another job holds the key
+            if call.ids[index] in seen:
+                continue
+            seen.add(call.ids[index])
             live = self._live(call, index, new, now)
             call.live.append(live)
             rows.append(_row(live, new, call.hashes[index]))
@@ -219,6 +225,11 @@ class Enqueuer:
 
     def _hooked(self, job: LiveJob) -> bool:
         return self._term.hooks.of(job.kind) is not None
+
+
+def _weight(call: _Call) -> int:
+    """Its jobs, or its size where that is more: 1000 stand for 8 MiB, so no statement grows without bound."""
+    return max(len(call.jobs), sum(len(job.payload) for job in call.jobs) // 8192)
 
 
 def _key(job: NewJob) -> _Key:

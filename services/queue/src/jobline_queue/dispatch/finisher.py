@@ -30,7 +30,7 @@ from functools import partial
 
 import psycopg
 
-from jobline_queue.core.ending import RunEnd, RunError
+from jobline_queue.core.ending import Completed, RunEnd, RunError
 from jobline_queue.core.errors import DatabaseUnavailable
 from jobline_queue.core.lifecycle import Arrow, State
 from jobline_queue.dispatch.acts import Act, Ending, EndRun, ExtendLease, MarkRunning, StoreStep
@@ -59,7 +59,7 @@ class Finisher:
         self._on_change = on_change
         self._planner = Planner(term)
         self._settler = Settler(term, store)
-        self._group: GroupCommit[Act] = GroupCommit(self._flush)
+        self._group: GroupCommit[Act] = GroupCommit(self._flush, 1000, _weight)
 
     def put(self, act: Act) -> None:
         """Queues an act; its answer comes later, once, also when the term ends."""
@@ -264,6 +264,17 @@ class Finisher:
             return replace(
                 ending.end, arrow=Arrow.FAIL, state=State.FAILED, outcome="failed", result=None, error=refusal
             )
+
+
+def _weight(act: Act) -> int:
+    """One act, or its size where that is more: 1000 stand for 8 MiB, so no statement grows without bound."""
+    match act:
+        case EndRun(outcome=Completed(result)):
+            return 1 + len(result) // 8192
+        case StoreStep(output=output):
+            return 1 + len(output) // 8192
+        case _:
+            return 1
 
 
 def refuse(act: Act, detail: str = "") -> None:

@@ -22,8 +22,8 @@ class RateWindow:
     def use(self, count: int, now: float) -> None:
         self._starts.extend([now] * count)
 
-    def next_at(self) -> float | None:
+    def next_at(self, now: float) -> float | None:
         """When the next start frees up; None when one is free now."""
-        if len(self._starts) < self._rate.count:
+        if self.available(now) > 0:
             return None
         return self._starts[0] + self._rate.period

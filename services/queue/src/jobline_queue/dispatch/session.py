@@ -109,6 +109,8 @@ class Session:
         self.queues = queues
         self.kinds = kinds
         self.capacity: dict[str, int] = {}
+        #: How many jobs it will hold of all queues together; None: the capacity of each says it.
+        self.most: int | None = None
         #: Jobs in its leases, and jobs picked for it, by queue.
         self.held: dict[str, int] = {}
         self.attached = False
@@ -128,13 +130,16 @@ class Session:
     def holding(self) -> int:
         return sum(self.held.values())
 
-    def room(self, queue: str) -> int:
-        """How many more jobs of `queue` it may be handed now."""
+    def room(self, queue: str, ended: int = 0) -> int:
+        """How many more jobs of `queue` it may be handed once `ended` of those it holds have ended."""
         if not self.attached or self.draining or self.stalled_since is not None:
             return 0
         if len(self.outbox.assignments) >= MAX_UNSENT:
             return 0
-        return max(0, self.capacity.get(queue, 0) - self.held.get(queue, 0))
+        room = self.capacity.get(queue, 0) - self.held.get(queue, 0) + ended
+        if self.most is not None:
+            room = min(room, self.most - self.holding + ended)
+        return max(0, room)
 
     def hold(self, queue: str, count: int) -> None:
         self.held[queue] = self.held.get(queue, 0) + count

@@ -32,6 +32,6 @@ class Term:
     def lose(self, why: BaseException | str) -> None:
         """Ends the term; everybody who waits on it is told."""
         if not self.over.is_set():
-            logger.warning("term %d is over: %s", self.epoch, why)
+            logger.info("term %d is over: %s", self.epoch, why)
             self.over.set()
             self.changes.close()

@@ -65,6 +65,8 @@ class WorkDesk:
                 continue
             for job in list(lease.jobs.values()):
                 if job.id not in held:
+                    # A row that was marked at its claim looks received after a take-over; its worker knows better.
+                    job.received = job.received and not lease.adopted
                     self._finisher.put(EndRun(job.id, lease.token, Lost(), lambda _status, _detail: None))
 
     def detach(self, session: Session) -> None:
@@ -150,12 +152,13 @@ class WorkDesk:
         session.attached = True
         session.connected_at = session.last_seen_at = self._term.clock.now()
         session.capacity = dict.fromkeys(session.queues, most)
+        session.most = most
         try:
-            return await self._first_batch(session, most, wait)
+            return await self._first_batch(session, wait)
         finally:
             self.detach(session)
 
-    async def _first_batch(self, session: Session, most: int, wait: float) -> list[Assignment]:
+    async def _first_batch(self, session: Session, wait: float) -> list[Assignment]:
         self._claimer.wake()
         loop = asyncio.get_running_loop()
         deadline = loop.time() + max(wait, 0.05)
@@ -167,13 +170,23 @@ class WorkDesk:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(max(0.05, deadline - loop.time())):
                     await session.wake.wait()
+        await self._await_picked(session)
         session.attached = False
         taken = session.take().assignments
         if session.ended is not None and not taken:
             raise session.ended
-        for item in taken[:most]:
+        for item in taken:
             item.job.received = True
-        return taken[:most]
+        return taken
+
+    async def _await_picked(self, session: Session) -> None:
+        """Nothing more is picked for the session, and what was picked beside its first batch arrives too."""
+        session.draining = True
+        while session.holding > len(session.outbox.assignments) and session.ended is None:
+            session.wake.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(0.05):
+                    await session.wake.wait()
 
 
 def _set(future: asyncio.Future[tuple[OutcomeStatus, str]], value: tuple[OutcomeStatus, str]) -> None:

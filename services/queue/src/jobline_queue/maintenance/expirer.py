@@ -17,8 +17,10 @@ class Expirer:
         self._finisher = finisher
 
     def run_once(self) -> int:
-        """How many jobs have expired since the last round. From here on no claim can get them."""
-        expired = self._term.dispatcher.take_expired()
+        """How many jobs have expired since the last round."""
+        dispatcher = self._term.dispatcher
+        dispatcher.expire()
+        expired, dispatcher.expired = dispatcher.expired, []
         for job in expired:
             self._finisher.put(RemoveJob(job.id, "expired", "system", _log_refusal, "older than expires_after"))
         return len(expired)

@@ -19,6 +19,8 @@ from jobline_queue.core.policy import CancelMode, Order, QueuePolicy
 from jobline_queue.dispatch.session import Assignment
 
 MAX_SNOOZE = 30 * 86400.0
+#: A longer time of a step is no time that was measured.
+MAX_STEP_SECONDS = 366 * 86400.0
 
 CANCEL_MODES = {
     CancelMode.NOW: queue_pb2.CANCEL_MODE_NOW,
@@ -45,7 +47,7 @@ def epoch(field: str, message: Any, name: str) -> float | None:
     if not message.HasField(name):
         return None
     value = getattr(message, name)
-    if not -62_135_596_800 <= value.seconds <= 253_402_300_799 or not 0 <= value.nanos < 1_000_000_000:
+    if not -62_135_596_800 <= value.seconds < 253_402_300_799 or not 0 <= value.nanos < 1_000_000_000:
         raise invalid(field, "expected a time between the years 1 and 9999")
     return float(round(value.seconds + value.nanos / 1e9, 6))
 
@@ -119,7 +121,7 @@ def step_output(field: str, step: job_pb2.StepOutput) -> tuple[str, str, float]:
     check_text(f"{field}.name", step.name, 64, 1)
     text = step.output_json or "null"
     check_json(f"{field}.output_json", text, MAX_STEP_BYTES)
-    return step.name, text, max(0.0, step.duration.seconds + step.duration.nanos / 1e9)
+    return step.name, text, min(max(0.0, step.duration.seconds + step.duration.nanos / 1e9), MAX_STEP_SECONDS)
 
 
 def progress(field: str, message: job_pb2.Progress) -> tuple[str, int, int, str]:
@@ -158,6 +160,7 @@ def queue_terms(policy: QueuePolicy) -> work_pb.QueueTerms:
     return work_pb.QueueTerms(
         queue=policy.queue,
         lease=duration(policy.lease),
+        receipt=duration(policy.receipt),
         timeout=duration(policy.timeout),
         step_tries=policy.step_tries,
         step_backoff=[_duration(wait) for wait in policy.step_backoff],

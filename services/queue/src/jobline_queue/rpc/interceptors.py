@@ -8,7 +8,7 @@ details.
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any
 
 import grpc
@@ -20,7 +20,7 @@ from grpc import aio
 from grpc_status import rpc_status
 
 from jobline_queue.core import errors
-from jobline_queue.rpc.principal import Authenticator, current
+from jobline_queue.rpc.principal import CORRELATION_KEY, Authenticator, correlation_id, current
 from jobline_queue.rpc.rules import OPEN_PREFIXES, RULES
 
 logger = logging.getLogger(__name__)
@@ -51,10 +51,11 @@ Handler = Callable[[Any, Any], Any]
 
 
 class ErrorsAndRights(aio.ServerInterceptor):  # type: ignore[type-arg]
-    """Authenticates the caller, checks the role, maps errors."""
+    """Authenticates the caller, checks the role, maps errors. `check_active` raises NotActive on a standby."""
 
-    def __init__(self, authenticator: Authenticator) -> None:
+    def __init__(self, authenticator: Authenticator, check_active: Callable[[], object]) -> None:
         self._authenticator = authenticator
+        self._check_active = check_active
 
     async def intercept_service(self, continuation: Callable[[Any], Awaitable[Any]], details: Any) -> Any:
         handler = await continuation(details)
@@ -67,9 +68,17 @@ class ErrorsAndRights(aio.ServerInterceptor):  # type: ignore[type-arg]
             principal = self._authenticator.authenticate(metadata)
             if principal.role not in RULES.get(method, ()):
                 raise errors.Forbidden(f"role {principal.role} may not call {method.rpartition('/')[2]}")
+            self._check_active()
             current.set(principal)
+            correlation_id.set(_correlation_id(metadata))
 
         return _wrap(handler, admit, method)
+
+
+def _correlation_id(metadata: Sequence[tuple[str, Any]]) -> str:
+    """The request id that came along, if it is one: up to 128 printable ASCII characters."""
+    found = next((value for key, value in metadata if key == CORRELATION_KEY), "")
+    return found if isinstance(found, str) and len(found) <= 128 and found.isprintable() and found.isascii() else ""
 
 
 def _wrap(handler: Any, admit: Callable[[], None], method: str) -> Any:
@@ -122,7 +131,7 @@ def as_status(error: Exception, method: str) -> status_pb2.Status:
         logger.warning("%s: the database does not answer: %s", method, type(error).__name__)
         error = errors.DatabaseUnavailable()
     if not isinstance(error, errors.JoblineError):
-        logger.error("%s failed", method, exc_info=error)
+        logger.error("%s failed (request %s)", method, correlation_id.get() or "-", exc_info=error)
         error = errors.JoblineError("internal error; the service's log has the details")
     status = status_pb2.Status(code=STATUSES[error.reason], message=str(error)[:2000])
     info = error_details_pb2.ErrorInfo(reason=error.reason, domain="jobline", metadata=dict(error.metadata))

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from jobline.v1 import job_pb2
+from jobline_queue.core.job_filter import JobRow
 from jobline_queue.core.live_job import LiveJob
 from jobline_queue.dispatch.dispatcher import Dispatcher
 from jobline_queue.rpc.convert import labels, timestamp
-from jobline_queue.store.job_list import JobRow
 
 STATES = {
     "pending": job_pb2.JOB_STATE_PENDING,
@@ -57,6 +57,8 @@ def from_row(row: JobRow, dispatcher: Dispatcher) -> job_pb2.Job:
     live = dispatcher.jobs.get(row["id"])
     if live is not None and row["finished_at"] is None:
         _lay_over(message, live, dispatcher)
+    if message.state not in (job_pb2.JOB_STATE_FAILED, job_pb2.JOB_STATE_PENDING):
+        message.ClearField("error")  # of an earlier run
     return message
 
 

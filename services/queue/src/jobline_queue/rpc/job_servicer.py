@@ -11,17 +11,17 @@ from jobline.v1 import job_pb2
 from jobline.v1 import job_service_pb2 as pb
 from jobline.v1.job_service_pb2_grpc import JobServiceServicer
 from jobline_queue.core.errors import NotFound, invalid
+from jobline_queue.core.job_filter import JobFilter, JobReader, JobRow
 from jobline_queue.core.json_text import check_text
-from jobline_queue.core.new_job import NewJob
+from jobline_queue.core.new_job import MAX_OWNER, NewJob
 from jobline_queue.dispatch.active import ActiveTerm, QueueCore
 from jobline_queue.dispatch.acts import Act, ActAnswer, CancelJob, RemoveJob, RetryJob
 from jobline_queue.dispatch.waiting import waiting_for
 from jobline_queue.rpc import job_message
 from jobline_queue.rpc.convert import epoch, uuid_text
 from jobline_queue.rpc.intake import store_jobs
-from jobline_queue.rpc.principal import Principal, Role, current
+from jobline_queue.rpc.principal import Principal, Role, correlation_id, current
 from jobline_queue.rpc.watch import watch
-from jobline_queue.store.job_list import JobFilter, JobList, JobRow
 
 Context = Any
 
@@ -29,7 +29,7 @@ Context = Any
 class JobServicer(JobServiceServicer):
     """See job_service.proto for what each call promises."""
 
-    def __init__(self, core: QueueCore, jobs: JobList) -> None:
+    def __init__(self, core: QueueCore, jobs: JobReader) -> None:
         self._core = core
         self._jobs = jobs
 
@@ -168,7 +168,7 @@ def _new_job(index: int, message: pb.NewJob, principal: Principal) -> NewJob:
         run_at=epoch(f"jobs[{index}].run_at", message, "run_at"),
         concurrency_key=message.concurrency_key,
         idempotency_key=message.idempotency_key,
-        correlation_id=message.correlation_id,
+        correlation_id=message.correlation_id or correlation_id.get(),
         labels=dict(message.labels),
         max_attempts=message.max_attempts,
     )
@@ -221,7 +221,7 @@ def _filter(request: pb.ListJobsRequest, principal: Principal) -> JobFilter:
     return JobFilter(
         queue=check_text("queue", request.queue, 64),
         kind=check_text("kind", request.kind, 64),
-        owner=None if owner is None else check_text("owner", owner, 255),
+        owner=None if owner is None else check_text("owner", owner, MAX_OWNER),
         producer=rights.producer,
         states=states,
         labels={

@@ -15,6 +15,8 @@ from jobline_queue.core.errors import Forbidden, Unauthenticated, invalid
 from jobline_queue.core.json_text import check_text
 
 CALLER_KEY = "jobline-caller-bin"
+#: The request's id, made or passed on by the gateway; joins the logs of all services and the jobs it stores.
+CORRELATION_KEY = "x-request-id"
 
 
 class Role(StrEnum):
@@ -48,6 +50,7 @@ class Principal:
 
 
 current: ContextVar[Principal] = ContextVar("principal")
+correlation_id: ContextVar[str] = ContextVar("correlation_id", default="")
 
 
 class Authenticator:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from jobline.v1 import queue_pb2
@@ -34,20 +35,22 @@ class QueueServicer(QueueServiceServicer):
         return pb.GetQueueResponse(queue=_queue(active, _known(active, request.queue)))
 
     async def PauseQueue(self, request: pb.PauseQueueRequest, context: Context) -> pb.PauseQueueResponse:
-        return pb.PauseQueueResponse(queue=await self._set_paused(request, True))
+        return pb.PauseQueueResponse(queue=await self._set_paused(request.queue, True, request.reason))
 
     async def ResumeQueue(self, request: pb.ResumeQueueRequest, context: Context) -> pb.ResumeQueueResponse:
-        return pb.ResumeQueueResponse(queue=await self._set_paused(request, False))
+        return pb.ResumeQueueResponse(queue=await self._set_paused(request.queue, False, ""))
 
-    async def _set_paused(self, request: Any, paused: bool) -> queue_pb2.Queue:
+    async def _set_paused(self, queue: str, paused: bool, reason: str) -> queue_pb2.Queue:
         active = self._core.active
-        name = _known(active, request.queue)
-        check_text("reason", request.reason, 255)
+        name = _known(active, queue)
+        check_text("reason", reason, 255)
         state = active.dispatcher.queue(name)
         before = state.paused
         state.paused = before or paused  # a pause holds before its commit: nothing is claimed after it
         try:
-            await active.maintenance_store.pause_queue(name, paused, current.get().actor, request.reason)
+            while paused and state.picked and not active.term.over.is_set():  # noqa: ASYNC110  # one commit's time
+                await asyncio.sleep(0.005)
+            await active.maintenance_store.pause_queue(name, paused, current.get().actor, reason)
         except BaseException:
             state.paused = before
             raise

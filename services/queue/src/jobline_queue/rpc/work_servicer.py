@@ -12,6 +12,7 @@ from jobline.v1.work_service_pb2_grpc import WorkServiceServicer
 from jobline_queue.core.ending import Outcome
 from jobline_queue.core.errors import (
     DatabaseUnavailable,
+    JoblineError,
     RunCancelled,
     StaleLease,
     TooLarge,
@@ -53,8 +54,14 @@ class WorkServicer(WorkServiceServicer):
             self._claims.popitem(last=False)
         if key not in self._claims:
             self._claims[key] = (now + CLAIM_MEMORY_SECONDS, asyncio.create_task(self._claim(request)))
-        # Shielded: a caller that hangs up and asks again gets the leases of the first call.
-        return await asyncio.shield(self._claims[key][1])
+        claim = self._claims[key][1]
+        try:
+            # Shielded: a caller that hangs up and asks again gets the leases of the first call.
+            return await asyncio.shield(claim)
+        except JoblineError:
+            if self._claims.get(key, (0.0, None))[1] is claim:
+                del self._claims[key]  # it claimed nothing: the next try is a new one
+            raise
 
     async def _claim(self, request: pb.ClaimJobsRequest) -> pb.ClaimJobsResponse:
         active = self._core.active

@@ -23,14 +23,18 @@ WRITERS_LOCK = 0x6A6F626C_77726974
 #: Held by the active service's election session.
 ACTIVE_LOCK = 0x6A6F626C_61637476
 
-#: Dead peers are noticed within about 6 s, so that a vanished host does not hold its locks for hours.
-KEEPALIVES: dict[str, Any] = {
+#: A vanished peer is noticed within about 6 s, on both ends: the first by libpq, so that a service learns of a dead server;
+#: the second by the server, so that a vanished host does not hold its locks for hours.
+CLIENT_KEEPALIVES: dict[str, Any] = {
     "keepalives": 1,
     "keepalives_idle": 2,
     "keepalives_interval": 1,
     "keepalives_count": 3,
     "tcp_user_timeout": 6000,
 }
+SERVER_KEEPALIVES = (
+    "-c tcp_keepalives_idle=2 -c tcp_keepalives_interval=1 -c tcp_keepalives_count=3 -c tcp_user_timeout=6000"
+)
 
 _WRITER_SETTINGS = """
 SELECT set_config('enable_seqscan', 'off', false), set_config('enable_hashjoin', 'off', false),
@@ -43,10 +47,19 @@ class Deposed(Exception):
     """Another service has taken over: this one's epoch is over."""
 
 
-async def connect(database_url: str, name: str) -> AsyncConnection:
-    """One session in autocommit. Raises psycopg.OperationalError when the database does not answer within 5 s."""
+async def connect(database_url: str, name: str, *, idle_timeout: float = 0.0) -> AsyncConnection:
+    """One session in autocommit, ended by the server after `idle_timeout` seconds without a statement (0: never).
+
+    Raises psycopg.OperationalError when the database does not answer within 5 s.
+    """
+    options = f"{SERVER_KEEPALIVES} -c idle_session_timeout={round(idle_timeout * 1000)}"
     connection = await AsyncConnection.connect(
-        database_url, autocommit=True, application_name=f"jobline-queue {name}", connect_timeout=5, **KEEPALIVES
+        database_url,
+        autocommit=True,
+        application_name=f"jobline-queue {name}",
+        connect_timeout=5,
+        options=options,
+        **CLIENT_KEEPALIVES,
     )
     connection.prepare_threshold = 0
     return connection
@@ -79,8 +92,8 @@ def open_pool(database_url: str) -> AsyncEngine:
         connect_args={
             "application_name": "jobline-queue pool",
             "connect_timeout": 5,
-            "options": "-c statement_timeout=10000 -c timezone=UTC",
-            **KEEPALIVES,
+            "options": f"{SERVER_KEEPALIVES} -c statement_timeout=10000 -c timezone=UTC",
+            **CLIENT_KEEPALIVES,
         },
     )
 

@@ -6,33 +6,13 @@ before: a job that exists throughout is seen exactly once, whatever is stored or
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from jobline_queue.core.job_filter import JobFilter, JobRow
 from jobline_queue.store.tables import attempts, events, jobs, steps
-
-JobRow = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class JobFilter:
-    """What a list shows; None and empty mean "any". `owner` and `producer` also carry the caller's rights."""
-
-    queue: str = ""
-    kind: str = ""
-    owner: str | None = None
-    producer: str | None = None
-    states: Sequence[str] = ()
-    labels: Mapping[str, str] = field(default_factory=dict)
-    created_after: datetime | None = None
-    created_before: datetime | None = None
-    #: Jobs with these ids only.
-    ids: Sequence[str] | None = None
 
 
 class JobList:

@@ -123,6 +123,12 @@ class JobStore:
         event = "paused" if paused else "resumed"
         await self._run("pause_queue", queue=name, paused=paused, event=event, actor=actor, detail=detail)
 
+    async def last_event(self) -> int:
+        return int((await self._all("last_event"))[0][0])
+
+    async def find_removed(self, after: int) -> list[tuple[int, str]]:
+        return await self._all("find_removed", after=after)
+
     async def load_leases(self) -> list[Any]:
         return await self._all("load_leases")
 

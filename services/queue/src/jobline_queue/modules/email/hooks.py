@@ -12,7 +12,7 @@ import uuid_utils
 from psycopg import AsyncConnection
 
 from jobline_queue.core.ending import RunEnd, RunError, cut
-from jobline_queue.core.lifecycle import Arrow
+from jobline_queue.core.lifecycle import Arrow, State
 from jobline_queue.core.live_job import LiveJob
 from jobline_queue.core.policy import QueuePolicy
 from jobline_queue.dispatch.hooks import KindHooks
@@ -30,7 +30,7 @@ async def on_end(connection: AsyncConnection, job: LiveJob, policy: QueuePolicy,
     step = job.step or email_job.FIRST_STEP
     match end.arrow:
         case Arrow.COMPLETE:
-            return await _store(connection, job, end, step)
+            return await _store_or_fail(connection, job, end)
         case Arrow.RESCUE if end.error:
             text = f"Processing timeout: worker lost in step '{step}'. Please submit the item again."
             return _with_message(end, end.error, text)
@@ -45,7 +45,22 @@ def _with_message(end: RunEnd, error: RunError, text: str) -> RunEnd:
     return replace(end, error=replace(error, message=cut(text)))
 
 
-async def _store(connection: AsyncConnection, job: LiveJob, end: RunEnd, step: str) -> RunEnd:
+async def _store_or_fail(connection: AsyncConnection, job: LiveJob, end: RunEnd) -> RunEnd:
+    """An item never completes without its e-mail: one that cannot be stored fails in its last step."""
+    try:
+        async with connection.transaction():
+            return await _store(connection, job, end)
+    except psycopg.OperationalError:
+        raise
+    except (psycopg.Error, ValueError) as error:
+        logger.exception("the e-mail of job %s could not be stored", job.id)
+        cause = str(error) if isinstance(error, ValueError) else "the e-mail could not be stored"
+        text = cut(f"Step 'email_composer' failed: {cause}")
+        refusal = RunError("RESULT_REJECTED", text, False)
+        return replace(end, arrow=Arrow.FAIL, state=State.FAILED, outcome="failed", result=None, error=refusal)
+
+
+async def _store(connection: AsyncConnection, job: LiveJob, end: RunEnd) -> RunEnd:
     email = _read(end.result or "null")
     email_id = str(uuid_utils.uuid7())
     params = {**email, "id": email_id, "job_id": job.id, "user_id": job.owner.removeprefix("user:")}

@@ -20,7 +20,7 @@ PLACEHOLDER = re.compile(r"\{\{[^}]+\}\}")
 BOUNDS = {"recipient_name": (2, 255), "recipient_interest": (2, 500), "email_template": (10, 5000)}
 
 
-def new_jobs(items: Sequence[tuple[str, str]], template: str, user_id: str) -> list[NewJob]:
+def new_jobs(items: Sequence[tuple[str, str]], template: str, user_id: str, correlation_id: str = "") -> list[NewJob]:
     """One job for each (name, interest). Raises InvalidField with every bad field, as the batch names them."""
     if not 1 <= len(items) <= MAX_BATCH:
         raise invalid("items", f"expected 1 to {MAX_BATCH} items, got {len(items)}")
@@ -35,6 +35,7 @@ def new_jobs(items: Sequence[tuple[str, str]], template: str, user_id: str) -> l
             queue=QUEUE,
             kind=KIND,
             owner=f"user:{user_id}",
+            correlation_id=correlation_id,
             payload=json.dumps(
                 {"recipient_name": name, "recipient_interest": interest, "email_template": template}, ensure_ascii=False
             ),

@@ -41,6 +41,7 @@ def visible_after(active: ActiveTerm) -> datetime:
 
 async def list_items(active: ActiveTerm, store: EmailStore, user_id: str) -> list[QueueItem]:
     """The user's items of the last 24 hours, oldest first."""
+    active.dispatcher.expire()
     since = visible_after(active)
     rows = await store.items(user_id, since)
     ended = [row["id"] for row in rows if row["state"] in _UNFINISHED and row["id"] not in active.dispatcher.jobs]

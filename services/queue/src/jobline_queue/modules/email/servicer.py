@@ -18,7 +18,7 @@ from jobline_queue.modules.email.job import new_jobs
 from jobline_queue.modules.email.queue_items import WORDS, QueueItem, list_items, visible_after
 from jobline_queue.modules.email.store import EmailStore, Row
 from jobline_queue.rpc.convert import timestamp, uuid_text
-from jobline_queue.rpc.principal import current
+from jobline_queue.rpc.principal import correlation_id, current
 
 STATUSES = {
     "pending": pb.QUEUE_ITEM_STATUS_PENDING,
@@ -46,7 +46,7 @@ class EmailServicer(EmailServiceServicer):
     async def SubmitEmails(self, request: pb.SubmitEmailsRequest, context: Context) -> pb.SubmitEmailsResponse:
         user_id = acting_user(request.user_id)
         items = [(item.recipient_name, item.recipient_interest) for item in request.items]
-        jobs = new_jobs(items, request.email_template, user_id)
+        jobs = new_jobs(items, request.email_template, user_id, correlation_id.get())
         if request.user_id:  # a user that a service names may be new; one with a token is known already
             await self._accounts.ensure(user_id, "", {})
         stored = await self._store_jobs(self._core, jobs, current.get().name, request.request_id)
@@ -104,7 +104,7 @@ def acting_user(named: str) -> str:
         return user.sub
     if not named:
         raise invalid("user_id", "expected a Caller with a sub, or a user id")
-    return check_text("user_id", named, 250)
+    return check_text("user_id", named, 255)
 
 
 def _item(item: QueueItem) -> pb.QueueItem:

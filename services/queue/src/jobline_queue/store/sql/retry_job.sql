@@ -1,4 +1,5 @@
 -- retry: failed, cancelled → pending, attempt 0, due now; its finished steps are forgotten unless `keep_steps`.
+-- Its lease of then may still live with other jobs in it, and must not name this one any more.
 -- Params: id, keep_steps, now, seq, actor. Columns: those of load_live_jobs.sql, for the one job; no row: not failed or
 -- cancelled.
 WITH again AS (
@@ -9,6 +10,9 @@ WITH again AS (
         worker = NULL, session_id = NULL, lease_token = NULL, cancel_requested_at = NULL
     WHERE id = CAST(%(id)s AS uuid) AND state IN ('failed', 'cancelled')
     RETURNING *
+), unlisted AS (
+    UPDATE jobline.leases SET job_ids = array_remove(job_ids, CAST(%(id)s AS uuid))
+    WHERE CAST(%(id)s AS uuid) = ANY (job_ids) AND EXISTS (SELECT FROM again)
 ), forgotten AS (
     DELETE FROM jobline.steps WHERE NOT %(keep_steps)s AND job_id IN (SELECT id FROM again)
 ), noted AS (

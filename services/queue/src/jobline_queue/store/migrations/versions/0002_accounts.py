@@ -25,7 +25,7 @@ STATEMENTS = [
         created_at timestamptz NOT NULL DEFAULT now()
     )
     """,
-    # A user's jobs go with the user. The dispatcher meets the gap when it claims: a row that is gone is not handed out.
+    # A user's jobs go with the user. The service learns of it from the events (maintenance/reconciler.py).
     """
     CREATE FUNCTION jobline.remove_jobs_of_user() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN
@@ -37,7 +37,7 @@ STATEMENTS = [
             DELETE FROM jobline.attempts WHERE job_id IN (SELECT id FROM removed)
         )
         INSERT INTO jobline.events (job_id, queue, name, from_state, actor, detail)
-        SELECT id, queue, 'deleted', state, 'system', 'the user was deleted' FROM removed;
+        SELECT id, queue, 'deleted', state, 'sql', 'the user was deleted' FROM removed;
         RETURN NULL;
     END $$
     """,

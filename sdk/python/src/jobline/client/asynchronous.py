@@ -1,0 +1,258 @@
+"""The client for asyncio programs. The synchronous one runs this one."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Collection, Iterable, Mapping, Sequence
+from datetime import datetime
+from types import TracebackType
+from typing import Self
+
+import uuid_utils
+
+from jobline.client import convert
+from jobline.client.batcher import Batcher, cut
+from jobline.client.calls import DEFAULT_DEADLINE, Calls
+from jobline.client.models import (
+    Change,
+    EnqueuedJob,
+    Explanation,
+    Job,
+    JobDetails,
+    JobState,
+    Json,
+    NewJob,
+    Queue,
+    WorkerInfo,
+)
+from jobline.client.watching import watch_jobs
+from jobline.runtime import Settings
+from jobline.v1 import job_service_pb2, queue_service_pb2
+from jobline.v1.job_service_pb2_grpc import JobServiceStub
+from jobline.v1.queue_service_pb2_grpc import QueueServiceStub
+
+__all__ = ["AsyncJoblineClient"]
+
+
+class AsyncJoblineClient:
+    """Enqueues, reads and steers jobs. Every method raises JoblineError (see `jobline.errors`) when its call fails.
+
+    `addresses` (`host:port`) are tried in turn; `deadline` is the time for one call in seconds, its repetitions
+    included. One client serves any number of concurrent calls of one event loop; use it in `async with`, or close it.
+    """
+
+    def __init__(self, addresses: str | Sequence[str], token: str, *, deadline: float = DEFAULT_DEADLINE) -> None:
+        self._calls = Calls((addresses,) if isinstance(addresses, str) else addresses, token)
+        self._deadline = deadline
+        self._batcher = Batcher(self._enqueue)
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Self:
+        """The client for JOBLINE_QUEUE_ADDRESS and JOBLINE_TOKEN, or for the embedded stack. Raises SettingsError."""
+        why = "calls to the queue service need a service token; start `jobline up`, or set it"
+        token = settings.require("JOBLINE_TOKEN", settings.endpoints.operator_token, why)
+        return cls(settings.queue_addresses(), token)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        await self._calls.close()
+
+    # ---- jobs ---------------------------------------------------------------------------------------------------
+
+    async def enqueue(
+        self,
+        queue: str,
+        kind: str,
+        payload: Json = None,
+        *,
+        owner: str = "",
+        priority: int = 0,
+        run_at: datetime | None = None,
+        concurrency_key: str = "",
+        idempotency_key: str = "",
+        correlation_id: str = "",
+        labels: Mapping[str, str] | None = None,
+        max_attempts: int = 0,
+    ) -> EnqueuedJob:
+        """Stores one job and returns after the commit. Concurrent calls travel together, and fail apart."""
+        new = NewJob(
+            queue,
+            kind,
+            {} if payload is None else payload,
+            owner,
+            priority,
+            run_at,
+            concurrency_key,
+            idempotency_key,
+            correlation_id,
+            labels or {},
+            max_attempts,
+        )
+        stored = await self._batcher.enqueue(convert.new_job(new))
+        return EnqueuedJob(stored.id, stored.deduplicated)
+
+    async def enqueue_many(self, jobs: Iterable[NewJob]) -> list[EnqueuedJob]:
+        """Stores jobs in their order, in as few calls as 1000 jobs and 1 MiB a call allow.
+
+        Each call is all or nothing; when one fails, those before it are stored.
+        """
+        messages = [convert.new_job(job) for job in jobs]
+        sizes = [message.ByteSize() for message in messages]
+        stored: list[EnqueuedJob] = []
+        while len(stored) < len(messages):
+            batch = messages[len(stored) : len(stored) + cut(sizes, len(stored))]
+            stored += [EnqueuedJob(job.id, job.deduplicated) for job in await self._enqueue(batch)]
+        return stored
+
+    async def get(self, job_id: str) -> JobDetails:
+        """A job with its runs and finished steps."""
+        request = job_service_pb2.GetJobRequest(id=job_id)
+        response = await self._calls.unary(
+            lambda channel: JobServiceStub(channel).GetJob, request, idempotent=True, deadline=self._deadline
+        )
+        return convert.job_details(response)
+
+    async def list(
+        self,
+        *,
+        queue: str = "",
+        kind: str = "",
+        owner: str = "",
+        states: Collection[JobState] = (),
+        labels: Mapping[str, str] | None = None,
+        created_after: datetime | None = None,
+        created_before: datetime | None = None,
+        page_size: int = 100,
+    ) -> AsyncGenerator[Job, None]:
+        """Jobs that match every filter given, newest first, page by page; without payloads and results."""
+        request = job_service_pb2.ListJobsRequest(
+            page_size=page_size,
+            queue=queue,
+            kind=kind,
+            owner=owner,
+            states=map(convert.state_number, states),
+            labels=labels or {},
+            created_after=convert.timestamp(created_after) if created_after else None,
+            created_before=convert.timestamp(created_before) if created_before else None,
+        )
+        while True:
+            page = await self._calls.unary(
+                lambda channel: JobServiceStub(channel).ListJobs, request, idempotent=True, deadline=self._deadline
+            )
+            for job in page.jobs:
+                yield convert.job(job)
+            if not page.next_page_token:
+                return
+            request.page_token = page.next_page_token
+
+    def watch(
+        self,
+        ids: Collection[str] = (),
+        *,
+        queue: str = "",
+        owner: str = "",
+        resume_after: str = "",
+        patience: float = 60.0,
+    ) -> AsyncGenerator[Change, None]:
+        """The present state of the chosen jobs, then every change.
+
+        Ends when all of `ids` (at most 1000) have ended; without ids it goes on. A broken stream is opened again, at the
+        next address, without a gap; the watch fails once nobody has answered for `patience` seconds.
+        """
+        request = job_service_pb2.WatchJobsRequest(ids=ids, queue=queue, owner=owner, resume_after=resume_after)
+        return watch_jobs(self._calls, request, patience)
+
+    async def cancel(self, job_id: str, reason: str = "") -> Job:
+        """Cancels a job; a running one as its queue's policy says."""
+        request = job_service_pb2.CancelJobRequest(id=job_id, reason=reason)
+        response = await self._calls.unary(
+            lambda channel: JobServiceStub(channel).CancelJob, request, idempotent=False, deadline=self._deadline
+        )
+        return convert.job(response.job)
+
+    async def retry(self, job_id: str) -> Job:
+        """Puts a failed or cancelled job back to pending."""
+        request = job_service_pb2.RetryJobRequest(id=job_id)
+        response = await self._calls.unary(
+            lambda channel: JobServiceStub(channel).RetryJob, request, idempotent=False, deadline=self._deadline
+        )
+        return convert.job(response.job)
+
+    async def delete(self, job_id: str) -> None:
+        """Removes a job in any state; its events stay."""
+        request = job_service_pb2.DeleteJobRequest(id=job_id)
+        await self._calls.unary(
+            lambda channel: JobServiceStub(channel).DeleteJob, request, idempotent=False, deadline=self._deadline
+        )
+
+    async def explain(self, job_id: str) -> Explanation:
+        """Why a job is where it is: its history, and what it waits for."""
+        request = job_service_pb2.ExplainJobRequest(id=job_id)
+        response = await self._calls.unary(
+            lambda channel: JobServiceStub(channel).ExplainJob, request, idempotent=True, deadline=self._deadline
+        )
+        return convert.explanation(response)
+
+    # ---- queues and workers -------------------------------------------------------------------------------------
+
+    async def list_queues(self) -> tuple[Queue, ...]:
+        """Every queue that has a policy or live jobs, by name."""
+        request = queue_service_pb2.ListQueuesRequest()
+        response = await self._calls.unary(
+            lambda channel: QueueServiceStub(channel).ListQueues, request, idempotent=True, deadline=self._deadline
+        )
+        return tuple(map(convert.queue, response.queues))
+
+    async def get_queue(self, queue: str) -> Queue:
+        request = queue_service_pb2.GetQueueRequest(queue=queue)
+        response = await self._calls.unary(
+            lambda channel: QueueServiceStub(channel).GetQueue, request, idempotent=True, deadline=self._deadline
+        )
+        return convert.queue(response.queue)
+
+    async def pause_queue(self, queue: str, reason: str = "") -> Queue:
+        """Nothing of the queue is claimed any more; what runs goes on. Survives restarts."""
+        request = queue_service_pb2.PauseQueueRequest(queue=queue, reason=reason)
+        response = await self._calls.unary(
+            lambda channel: QueueServiceStub(channel).PauseQueue, request, idempotent=True, deadline=self._deadline
+        )
+        return convert.queue(response.queue)
+
+    async def resume_queue(self, queue: str) -> Queue:
+        request = queue_service_pb2.ResumeQueueRequest(queue=queue)
+        response = await self._calls.unary(
+            lambda channel: QueueServiceStub(channel).ResumeQueue, request, idempotent=True, deadline=self._deadline
+        )
+        return convert.queue(response.queue)
+
+    async def list_workers(self) -> tuple[WorkerInfo, ...]:
+        """The connected worker sessions."""
+        request = queue_service_pb2.ListWorkersRequest()
+        response = await self._calls.unary(
+            lambda channel: QueueServiceStub(channel).ListWorkers, request, idempotent=True, deadline=self._deadline
+        )
+        return tuple(map(convert.worker, response.workers))
+
+    async def drain_worker(self, worker: str) -> tuple[WorkerInfo, ...]:
+        """Tells a session, or all sessions of a name, to finish and leave; returns those that were told."""
+        request = queue_service_pb2.DrainWorkerRequest(worker=worker)
+        response = await self._calls.unary(
+            lambda channel: QueueServiceStub(channel).DrainWorker, request, idempotent=True, deadline=self._deadline
+        )
+        return tuple(map(convert.worker, response.workers))
+
+    # ---- inside -------------------------------------------------------------------------------------------------
+
+    async def _enqueue(self, jobs: Sequence[job_service_pb2.NewJob]) -> Sequence[job_service_pb2.EnqueuedJob]:
+        """One EnqueueJobs call; its request id makes it safe to repeat."""
+        request = job_service_pb2.EnqueueJobsRequest(jobs=jobs, request_id=str(uuid_utils.uuid7()))
+        response = await self._calls.unary(
+            lambda channel: JobServiceStub(channel).EnqueueJobs, request, idempotent=True, deadline=self._deadline
+        )
+        return response.jobs

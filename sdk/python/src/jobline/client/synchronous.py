@@ -1,0 +1,202 @@
+"""The client for programs without an event loop: the asynchronous one, run in the gRPC loop's thread."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Collection, Coroutine, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from jobline.channel import grpc_loop
+from jobline.client.asynchronous import AsyncJoblineClient
+from jobline.client.calls import DEFAULT_DEADLINE
+from jobline.client.models import (
+    Change,
+    EnqueuedJob,
+    Explanation,
+    Job,
+    JobDetails,
+    JobState,
+    Json,
+    NewJob,
+    Queue,
+    WorkerInfo,
+)
+from jobline.runtime import Settings
+
+__all__ = ["JoblineClient"]
+
+T = TypeVar("T")
+
+
+class JoblineClient:
+    """AsyncJoblineClient for ordinary threads: the same methods, blocking. May be shared by threads.
+
+    Concurrent `enqueue` calls of several threads travel together.
+    """
+
+    def __init__(self, addresses: str | Sequence[str], token: str, *, deadline: float = DEFAULT_DEADLINE) -> None:
+        self._client = AsyncJoblineClient(addresses, token, deadline=deadline)
+        self._loop = grpc_loop()
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Self:
+        """The client for JOBLINE_QUEUE_ADDRESS and JOBLINE_TOKEN, or for the embedded stack. Raises SettingsError."""
+        client = cls.__new__(cls)
+        client._client = AsyncJoblineClient.from_settings(settings)
+        client._loop = grpc_loop()
+        return client
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._wait(self._client.close())
+
+    def enqueue(
+        self,
+        queue: str,
+        kind: str,
+        payload: Json = None,
+        *,
+        owner: str = "",
+        priority: int = 0,
+        run_at: datetime | None = None,
+        concurrency_key: str = "",
+        idempotency_key: str = "",
+        correlation_id: str = "",
+        labels: Mapping[str, str] | None = None,
+        max_attempts: int = 0,
+    ) -> EnqueuedJob:
+        """Stores one job and returns after the commit."""
+        return self._wait(
+            self._client.enqueue(
+                queue,
+                kind,
+                payload,
+                owner=owner,
+                priority=priority,
+                run_at=run_at,
+                concurrency_key=concurrency_key,
+                idempotency_key=idempotency_key,
+                correlation_id=correlation_id,
+                labels=labels,
+                max_attempts=max_attempts,
+            )
+        )
+
+    def enqueue_many(self, jobs: Iterable[NewJob]) -> list[EnqueuedJob]:
+        """Stores jobs in their order, in as few calls as 1000 jobs and 1 MiB a call allow."""
+        return self._wait(self._client.enqueue_many(jobs))
+
+    def get(self, job_id: str) -> JobDetails:
+        """A job with its runs and finished steps."""
+        return self._wait(self._client.get(job_id))
+
+    def watch(
+        self,
+        ids: Collection[str] = (),
+        *,
+        queue: str = "",
+        owner: str = "",
+        resume_after: str = "",
+        patience: float = 60.0,
+    ) -> Iterator[Change]:
+        """The present state of the chosen jobs, then every change."""
+        return self._iterate(
+            self._client.watch(ids, queue=queue, owner=owner, resume_after=resume_after, patience=patience)
+        )
+
+    def cancel(self, job_id: str, reason: str = "") -> Job:
+        """Cancels a job; a running one as its queue's policy says."""
+        return self._wait(self._client.cancel(job_id, reason))
+
+    def retry(self, job_id: str) -> Job:
+        """Puts a failed or cancelled job back to pending."""
+        return self._wait(self._client.retry(job_id))
+
+    def delete(self, job_id: str) -> None:
+        """Removes a job in any state; its events stay."""
+        self._wait(self._client.delete(job_id))
+
+    def explain(self, job_id: str) -> Explanation:
+        """Why a job is where it is: its history, and what it waits for."""
+        return self._wait(self._client.explain(job_id))
+
+    def list_queues(self) -> tuple[Queue, ...]:
+        """Every queue that has a policy or live jobs, by name."""
+        return self._wait(self._client.list_queues())
+
+    def get_queue(self, queue: str) -> Queue:
+        return self._wait(self._client.get_queue(queue))
+
+    def pause_queue(self, queue: str, reason: str = "") -> Queue:
+        """Nothing of the queue is claimed any more; what runs goes on. Survives restarts."""
+        return self._wait(self._client.pause_queue(queue, reason))
+
+    def resume_queue(self, queue: str) -> Queue:
+        return self._wait(self._client.resume_queue(queue))
+
+    def list_workers(self) -> tuple[WorkerInfo, ...]:
+        """The connected worker sessions."""
+        return self._wait(self._client.list_workers())
+
+    def drain_worker(self, worker: str) -> tuple[WorkerInfo, ...]:
+        """Tells a session, or all sessions of a name, to finish and leave; returns those that were told."""
+        return self._wait(self._client.drain_worker(worker))
+
+    def list(
+        self,
+        *,
+        queue: str = "",
+        kind: str = "",
+        owner: str = "",
+        states: Collection[JobState] = (),
+        labels: Mapping[str, str] | None = None,
+        created_after: datetime | None = None,
+        created_before: datetime | None = None,
+        page_size: int = 100,
+    ) -> Iterator[Job]:
+        """Jobs that match every filter given, newest first, page by page; without payloads and results."""
+        return self._iterate(
+            self._client.list(
+                queue=queue,
+                kind=kind,
+                owner=owner,
+                states=states,
+                labels=labels,
+                created_after=created_after,
+                created_before=created_before,
+                page_size=page_size,
+            )
+        )
+
+    def _wait(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        if self._loop.is_current:
+            coroutine.close()
+            raise RuntimeError("a JoblineClient cannot be used in the gRPC loop's own thread")
+        future = self._loop.submit(coroutine)
+        try:
+            return future.result()
+        except BaseException:
+            # A KeyboardInterrupt in the waiting thread leaves nobody to want the answer.
+            future.cancel()
+            raise
+
+    def _iterate(self, items: AsyncGenerator[T, None]) -> Iterator[T]:
+        async def next_item() -> tuple[T] | None:
+            try:
+                return (await anext(items),)
+            except StopAsyncIteration:
+                return None
+
+        try:
+            while (found := self._wait(next_item())) is not None:
+                yield found[0]
+        finally:
+            self._wait(items.aclose())

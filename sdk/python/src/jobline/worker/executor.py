@@ -1,0 +1,209 @@
+"""Runs one job: resolve the pipeline, decode the payload, run the steps, classify what came out.
+
+Whatever happens, exactly one RunResult leaves `Executor.run`; nothing of the user's code escapes it. The store's side of
+the matter (who owns the job, what an outcome means for it) is the queue service's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import functools
+import logging
+import multiprocessing
+import time
+from collections.abc import Awaitable, Sequence
+from concurrent.futures import Executor as Pool
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from typing import assert_never, cast
+
+from jobline.v1 import job_pb2, work_service_pb2
+from jobline.worker.cancel import CancelReason
+from jobline.worker.errors import (
+    JobFailure,
+    PermanentError,
+    RunStopped,
+    Snooze,
+    StepTimeout,
+    TransientError,
+)
+from jobline.worker.payload import MAX_RESULT, MAX_STEP_OUTPUT, decode, encode
+from jobline.worker.pipeline import BoundPipeline, BoundStep, Json
+from jobline.worker.results import Failed, GivenBack, Lost, PutOff, RunResult, Stopped, Succeeded
+from jobline.worker.run import Delivery, Reporter, Run
+
+__all__ = ["Executor"]
+
+log = logging.getLogger(__name__)
+
+STORED = work_service_pb2.STEP_STATUS_STORED
+LOST = work_service_pb2.STEP_STATUS_LOST
+INVALID = work_service_pb2.STEP_STATUS_INVALID
+
+
+class Executor:
+    """Runs deliveries through the pipelines of their kinds. Lives in one event loop, the caller's."""
+
+    def __init__(self, pipelines: Sequence[BoundPipeline], reporter: Reporter, threads: int = 8) -> None:
+        self._pipelines = {pipeline.kind: pipeline for pipeline in pipelines}
+        if len(self._pipelines) != len(pipelines):
+            raise ValueError("pipelines: two of them run the same kind")
+        self._reporter = reporter
+        self._threads = ThreadPoolExecutor(max(1, threads), thread_name_prefix="jobline-step")
+        self._processes: ProcessPoolExecutor | None = None
+
+    async def run(self, delivery: Delivery) -> RunResult:
+        """How the run of `delivery` ended. Raises only when the calling task itself is cancelled."""
+        pipeline: BoundPipeline | None = None
+        run: Run | None = None
+        try:
+            delivery.cancel.raise_if_set()
+            pipeline = self._resolve(delivery)
+            run = self._begin(delivery)
+            await self._run_steps(pipeline, run, delivery)
+            return Succeeded(self._result(pipeline, run))
+        except asyncio.CancelledError:
+            return _interrupted(delivery)
+        except RunStopped:
+            return _stopped(delivery)
+        except Snooze as snooze:
+            return PutOff(snooze.delay)
+        except Exception as error:
+            return Failed(self._failure(pipeline, run, delivery, error))
+
+    def close(self) -> None:
+        """Ends the pools without waiting for what still runs in them."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        if self._processes is not None:
+            self._processes.shutdown(wait=False, cancel_futures=True)
+
+    def _resolve(self, delivery: Delivery) -> BoundPipeline:
+        kind = delivery.assignment.kind
+        pipeline = self._pipelines.get(kind)
+        if pipeline is None:
+            raise PermanentError(f"this worker has no pipeline for the kind {kind!r}", code="INTERNAL")
+        return pipeline
+
+    def _begin(self, delivery: Delivery) -> Run:
+        run = Run(delivery, decode(delivery.assignment.payload_json), self._reporter, self._process_pool)
+        for finished in delivery.assignment.finished_steps:
+            run.outputs[finished.name] = decode(finished.output_json)
+            run.seconds[finished.name] = finished.duration.ToTimedelta().total_seconds()
+        return run
+
+    async def _run_steps(self, pipeline: BoundPipeline, run: Run, delivery: Delivery) -> None:
+        if not pipeline.durable:
+            run.outputs[""] = await self._call(pipeline.steps[0], run)
+            return
+        for step in pipeline.steps:
+            delivery.cancel.raise_if_set()
+            if step.name in run.outputs or (step.when is not None and not step.when(run)):
+                continue
+            run.enter(step.name)
+            started = time.monotonic()
+            run.outputs[step.name] = await self._limited(step, run)
+            run.seconds[step.name] = time.monotonic() - started
+            await self._keep(step, run, delivery)
+        delivery.cancel.raise_if_set()
+
+    async def _limited(self, step: BoundStep, run: Run) -> Json:
+        """The step's output, or StepTimeout once the step's own limit has passed."""
+        if step.timeout is None:
+            return await self._call(step, run)
+        limit = asyncio.timeout(step.timeout)
+        try:
+            async with limit:
+                return await self._call(step, run)
+        except TimeoutError as error:
+            if not limit.expired():
+                raise
+            raise StepTimeout(step.name, step.timeout) from error
+
+    async def _call(self, step: BoundStep, run: Run) -> Json:
+        if step.is_async:
+            return await cast("Awaitable[Json]", step.call(run))
+        # A plain function would block the loop and with it every other job of this worker.
+        call = functools.partial(contextvars.copy_context().run, step.call, run)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, call)
+
+    async def _keep(self, step: BoundStep, run: Run, delivery: Delivery) -> None:
+        """Has the output stored before the next step begins, so that a later run need not repeat this one."""
+        try:
+            text = encode(run.outputs[step.name], MAX_STEP_OUTPUT, f"the output of step '{step.name}'")
+        except PermanentError as error:
+            if error.code != "TOO_LARGE":
+                raise
+            log.warning("job %s goes on without a durable output: %s", run.id, error)
+            return
+        report = job_pb2.StepOutput(name=step.name, output_json=text)
+        report.duration.FromNanoseconds(round(run.seconds[step.name] * 1e9))
+        status = await self._reporter.step(delivery, report)
+        if status == LOST:
+            delivery.cancel.fire(CancelReason.LOST)
+            delivery.cancel.raise_if_set()
+        if status == INVALID:
+            log.warning("job %s goes on without a durable output of step '%s'", run.id, step.name)
+
+    def _result(self, pipeline: BoundPipeline, run: Run) -> str:
+        if pipeline.result is not None:
+            value = pipeline.result(run)
+        else:
+            value = next((run.outputs[s.name] for s in reversed(pipeline.steps) if s.name in run.outputs), None)
+        return encode(value, MAX_RESULT, "the result")
+
+    def _failure(
+        self, pipeline: BoundPipeline | None, run: Run | None, delivery: Delivery, error: Exception
+    ) -> JobFailure:
+        """The pipeline's own words for the error, where it has some; else the error's."""
+        known = _plain_failure(error)
+        if known.code == "INTERNAL":
+            log.error("job %s of kind %s failed", delivery.assignment.job_id, delivery.assignment.kind, exc_info=error)
+        if pipeline is None or run is None or pipeline.failure is None:
+            return known
+        try:
+            return pipeline.failure(run.step, error)
+        except Exception:
+            log.exception("the failure() of kind %s failed", pipeline.kind)
+            return known
+
+    def _process_pool(self) -> Pool:
+        if self._processes is None:
+            # Never fork: gRPC and its threads do not survive one.
+            self._processes = ProcessPoolExecutor(mp_context=multiprocessing.get_context("spawn"))
+        return self._processes
+
+
+def _plain_failure(error: Exception) -> JobFailure:
+    match error:
+        case TransientError():
+            return JobFailure(error.code, str(error), retryable=True)
+        case PermanentError():
+            return JobFailure(error.code, str(error), retryable=False)
+        case TimeoutError():
+            return JobFailure("TIMEOUT", str(error) or "timeout", retryable=True)
+        case _:
+            return JobFailure("INTERNAL", f"{type(error).__name__}: {error}", retryable=True)
+
+
+def _interrupted(delivery: Delivery) -> RunResult:
+    """The handler was interrupted: by this worker, which has fired the token before, by itself, or from outside."""
+    task = asyncio.current_task()
+    assert task is not None
+    if delivery.cancel.reason is not None:
+        task.uncancel()
+        return _stopped(delivery)
+    if task.cancelling():
+        raise asyncio.CancelledError
+    return Failed(JobFailure("INTERNAL", "the pipeline awaited something that was cancelled", retryable=True))
+
+
+def _stopped(delivery: Delivery) -> RunResult:
+    match delivery.cancel.reason:
+        case CancelReason.REQUESTED | None:
+            return Stopped()
+        case CancelReason.LOST:
+            return Lost()
+        case CancelReason.SHUTDOWN:
+            return GivenBack("worker shut down")
+        case never:
+            assert_never(never)

@@ -1,0 +1,138 @@
+"""Progress and finished steps on their way.
+
+The two are unlike. Progress is worth only its latest value and may be lost; it comes from any thread, possibly very
+often, so it is kept by job and sent a few times a second. A finished step must be stored before the next one begins: it
+is kept until its answer, sent again after a reconnect, and its run waits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from jobline.v1 import job_pb2, work_service_pb2
+from jobline.worker.run import Delivery
+
+__all__ = ["PROGRESS_EVERY", "ReportBuffer"]
+
+#: Seconds between two messages that carry nothing but progress within a step.
+PROGRESS_EVERY = 0.1
+
+_RETRY_AFTER = 0.5
+
+RETRY = work_service_pb2.STEP_STATUS_RETRY
+LOST = work_service_pb2.STEP_STATUS_LOST
+
+StepStatus: TypeAlias = work_service_pb2.StepStatus.ValueType
+
+
+@dataclass(slots=True, eq=False)
+class _Pending:
+    report: work_service_pb2.StepReport
+    delivery: Delivery
+    answered: Callable[[StepStatus], None]
+    due: float = 0.0
+    sent: bool = False
+
+
+class ReportBuffer:
+    """What runs report until it is sent (progress) or answered (steps).
+
+    `progress` and `step` may be called from other threads than the stream's; `post` runs a function in the stream's
+    loop, `wake` (also there) has the next message composed.
+    """
+
+    def __init__(self, post: Callable[..., object], wake: Callable[[], None]) -> None:
+        self._post = post
+        self._wake = wake
+        self._lock = threading.Lock()
+        self._progress: dict[str, tuple[Delivery, job_pb2.Progress]] = {}
+        self._urgent = False
+        self._progress_sent_at = float("-inf")
+        self._steps: dict[tuple[str, str], _Pending] = {}
+
+    def progress(self, delivery: Delivery, progress: job_pb2.Progress, *, at_once: bool) -> None:
+        with self._lock:
+            self._progress[delivery.assignment.job_id] = (delivery, progress)
+            wake = at_once and not self._urgent
+            self._urgent = self._urgent or at_once
+        if wake:
+            self._post(self._wake)
+
+    async def step(self, delivery: Delivery, output: job_pb2.StepOutput) -> StepStatus:
+        """Waits until the step is stored, or cannot be: STORED, LOST or INVALID."""
+        loop = asyncio.get_running_loop()
+        stored: asyncio.Future[StepStatus] = loop.create_future()
+        report = work_service_pb2.StepReport(
+            job_id=delivery.assignment.job_id, lease_token=delivery.assignment.lease_token, step=output
+        )
+        self._post(
+            self._add_step,
+            _Pending(report, delivery, lambda status: _resolve(loop, stored, status)),
+        )
+        return await stored
+
+    def ready(self, now: float) -> bool:
+        progress_due = self._progress and (self._urgent or now - self._progress_sent_at >= PROGRESS_EVERY)
+        return bool(progress_due) or any(not step.sent and now >= step.due for step in self._steps.values())
+
+    def take(self, now: float, most_bytes: int) -> work_service_pb2.Reports | None:
+        """The next message's reports: every job's latest progress and the steps that are due and fit."""
+        with self._lock:
+            latest, self._progress, self._urgent = self._progress, {}, False
+        reports = work_service_pb2.Reports()
+        for job_id, (delivery, progress) in latest.items():
+            if not delivery.ended:
+                token = delivery.assignment.lease_token
+                reports.progress.add(job_id=job_id, lease_token=token, progress=progress)
+        self._progress_sent_at = now
+        size = 0
+        for pending in self._steps.values():
+            if pending.sent or now < pending.due:
+                continue
+            size += pending.report.ByteSize()
+            if reports.steps and size > most_bytes:
+                break
+            pending.sent = True
+            reports.steps.append(pending.report)
+        return reports if reports.progress or reports.steps else None
+
+    def answer(self, ack: work_service_pb2.StepAck, now: float) -> None:
+        pending = self._steps.get((ack.job_id, ack.step))
+        if pending is None or not pending.sent:
+            return
+        if ack.status == RETRY:
+            pending.sent, pending.due = False, now + _RETRY_AFTER
+            return
+        del self._steps[ack.job_id, ack.step]
+        pending.answered(ack.status)
+
+    def lost(self, delivery: Delivery) -> None:
+        """The run's lease is lost: its step will never be answered."""
+        for key, pending in list(self._steps.items()):
+            if pending.delivery is delivery:
+                del self._steps[key]
+                pending.answered(LOST)
+
+    def stream_ended(self) -> None:
+        for pending in self._steps.values():
+            pending.sent = False
+
+    def _add_step(self, pending: _Pending) -> None:
+        if pending.delivery.ended:
+            pending.answered(LOST)
+            return
+        self._steps[pending.report.job_id, pending.report.step.name] = pending
+        self._wake()
+
+
+def _resolve(loop: asyncio.AbstractEventLoop, future: asyncio.Future[StepStatus], status: StepStatus) -> None:
+    def resolve() -> None:
+        if not future.done():
+            future.set_result(status)
+
+    if not loop.is_closed():
+        loop.call_soon_threadsafe(resolve)

@@ -1,0 +1,113 @@
+"""The composition root: the only place where the gateway's parts meet."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from importlib.metadata import version
+from typing import Any
+
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.responses import Response
+from starlette.routing import Route
+
+from jobline_gateway import openapi
+from jobline_gateway.auth import TokenVerifier
+from jobline_gateway.callers import Callers
+from jobline_gateway.config import GatewayConfig
+from jobline_gateway.guard import Guard
+from jobline_gateway.health import router as health_router
+from jobline_gateway.keys import PublishedKeys, SecretKey
+from jobline_gateway.middleware import BodyLimit, ErrorBoundary, OptionalSlash, RequestLog
+from jobline_gateway.problems import FieldError, Problem
+from jobline_gateway.queue_client import QueueClient
+from jobline_gateway.surface import Surfaces
+from jobline_gateway.surfaces.email.routes import router as email_router
+from jobline_gateway.surfaces.email.schemas import DESCRIBED as EMAIL_MODELS
+from jobline_gateway.surfaces.email.surface import SURFACE as EMAIL
+
+__all__ = ["GatewayApp", "create_app"]
+
+ROUTERS: tuple[APIRouter, ...] = (email_router, health_router, openapi.page)
+
+
+class GatewayApp(FastAPI):
+    """FastAPI with our description of itself."""
+
+    surfaces: Surfaces
+
+    def openapi(self) -> dict[str, Any]:
+        if not self.openapi_schema:
+            self.openapi_schema = openapi.describe(self, self.surfaces, EMAIL_MODELS)
+        return self.openapi_schema
+
+
+def create_app(config: GatewayConfig) -> GatewayApp:
+    """The gateway as an ASGI application. Its lifespan opens and closes the channels to the queue service."""
+    surfaces = Surfaces([EMAIL])
+    queue = QueueClient(config.queue_addresses, config.service_token)
+    keys = PublishedKeys(config.jwks_url) if config.jwks_url else SecretKey(config.jwt_secret)
+    verifier = TokenVerifier(keys, config.audience)
+    routes = [route for router in ROUTERS for route in router.routes if isinstance(route, Route)]
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(queue.close)
+            await queue.open()
+            yield
+
+    app = GatewayApp(
+        title="Jobline",
+        version=version("jobline-gateway"),
+        description="One job queue, shown as REST.",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        lifespan=lifespan,
+        middleware=[
+            Middleware(RequestLog),
+            Middleware(ErrorBoundary, surfaces=surfaces),
+            Middleware(OptionalSlash, collections=[route.path for route in routes if route.path.endswith("/")]),
+            Middleware(
+                Guard,
+                surfaces=surfaces,
+                verifier=verifier,
+                callers=Callers(queue),
+                public_url=config.public_url,
+            ),
+            Middleware(BodyLimit, surfaces=surfaces),
+        ],
+    )
+    app.surfaces = surfaces
+    app.state.queue = queue
+    for router in ROUTERS:
+        app.include_router(router)
+    app.mount(openapi.ASSETS_PATH, openapi.assets())
+    _add_problem_handlers(app, routes)
+    return app
+
+
+def _add_problem_handlers(app: GatewayApp, routes: list[Route]) -> None:
+    """Turns what the framework itself refuses into problems, which the error boundary answers."""
+
+    @app.exception_handler(HTTPException)
+    async def refuse(request: Request, error: HTTPException) -> Response:
+        headers = dict(error.headers or {})
+        if error.status_code == 405:
+            headers["Allow"] = _allowed_methods(routes, request.scope["path"]) or headers.get("Allow", "")
+        raise Problem(error.status_code, headers=headers) from error
+
+    @app.exception_handler(RequestValidationError)
+    async def refuse_fields(request: Request, error: RequestValidationError) -> Response:
+        found = [FieldError(tuple(item["loc"]), item["msg"], item["type"]) for item in error.errors()]
+        raise app.surfaces.at(request.scope["path"]).invalid(found) from error
+
+
+def _allowed_methods(routes: list[Route], path: str) -> str:
+    """The methods of every route that matches, for RFC 9110's `Allow`: the router itself knows only the first."""
+    matching = (route.methods or () for route in routes if route.path_regex.match(path))
+    return ", ".join(sorted({method for methods in matching for method in methods}))

@@ -1,0 +1,54 @@
+"""Reads a JSON request body, strictly.
+
+The surfaces promise which check answers first, so the body is read here and not by the framework. Python's parser
+takes `NaN` and `Infinity`, which are not JSON (RFC 8259), and gives up on deep nesting with an exception of its own;
+both are the sender's fault and answered like any other text that is not JSON.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, NoReturn
+
+from jobline_gateway.problems import FieldError
+
+__all__ = ["BodyError", "parse_json_object"]
+
+
+class BodyError(Exception):
+    """The body is not a JSON object. `error` says where and why."""
+
+    def __init__(self, error: FieldError) -> None:
+        super().__init__(error.msg)
+        self.error = error
+
+
+def parse_json_object(body: bytes) -> dict[str, Any]:
+    """The object in `body`; of a repeated key the last value counts. Raises BodyError.
+
+    Strings may still hold lone surrogates (`"\\ud800"`) and NUL: only the fields that are used matter, and their
+    schema refuses them.
+    """
+    if not body:
+        raise BodyError(FieldError(("body",), "Field required", "missing"))
+    try:
+        value = json.loads(body.decode("utf-8"), parse_constant=_refuse_constant)
+    except RecursionError as error:
+        raise BodyError(_not_json("nested too deeply")) from error
+    except UnicodeDecodeError as error:
+        raise BodyError(_not_json(f"byte {error.start} is not UTF-8")) from error
+    except json.JSONDecodeError as error:
+        raise BodyError(_not_json(f"{error.msg} at character {error.pos}")) from error
+    except ValueError as error:
+        raise BodyError(_not_json("a constant or a number that JSON does not have, or too long a number")) from error
+    if not isinstance(value, dict):
+        raise BodyError(FieldError(("body",), "Input should be a valid dictionary", "dict_type"))
+    return value
+
+
+def _not_json(why: str) -> FieldError:
+    return FieldError(("body",), f"JSON decode error: {why}", "json_invalid")
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(name)

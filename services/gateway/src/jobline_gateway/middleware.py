@@ -1,0 +1,185 @@
+"""What happens to every request, whatever it asks for: one log line, one way for errors, one bound on bodies.
+
+Plain ASGI, outermost first: RequestLog, ErrorBoundary, OptionalSlash, the guard (guard.py), BodyLimit, then the
+framework. The guard stands before the body limit because a stranger is told 401 and nothing else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import time
+from collections.abc import Iterable
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uuid_utils import uuid7
+
+from jobline_gateway.problems import Problem, from_queue, text_of
+from jobline_gateway.queue_client import QueueError
+from jobline_gateway.surface import Surface, Surfaces
+
+__all__ = ["BodyLimit", "ErrorBoundary", "OptionalSlash", "RequestLog"]
+
+logger = logging.getLogger(__name__)
+
+CORRELATION_HEADER = "x-request-id"
+#: Seconds in which a request's body must have arrived.
+BODY_DEADLINE = 30.0
+
+_CORRELATION_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+
+
+class RequestLog:
+    """Gives each request its correlation id (the caller's `x-request-id` when it is a plain word, else a new one),
+    puts the common headers on each answer and writes one line about it. Neither query strings nor headers are logged:
+    they may hold secrets."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        correlation_id = _correlation_id(scope)
+        scope.setdefault("state", {})["correlation_id"] = correlation_id
+        started = time.perf_counter()
+        status = 0
+
+        async def send_noting(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = MutableHeaders(scope=message)
+                headers[CORRELATION_HEADER] = correlation_id
+                headers.setdefault("x-content-type-options", "nosniff")
+                headers.setdefault("cache-control", "no-store")
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_noting)
+        finally:
+            milliseconds = (time.perf_counter() - started) * 1000
+            path = scope["raw_path"].decode("ascii", "replace")
+            logger.info(
+                "%s %s %s %.1fms request_id=%s", scope["method"], path, status or "-", milliseconds, correlation_id
+            )
+
+
+def _correlation_id(scope: Scope) -> str:
+    sent = Headers(scope=scope).get(CORRELATION_HEADER, "")
+    return sent if _CORRELATION_ID.fullmatch(sent) else str(uuid7())
+
+
+class ErrorBoundary:
+    """Turns whatever a request ends in into an answer in its surface's envelope. What nobody foresaw is logged."""
+
+    def __init__(self, app: ASGIApp, surfaces: Surfaces) -> None:
+        self._app = app
+        self._surfaces = surfaces
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        answered = False
+
+        async def send_noting(message: Message) -> None:
+            nonlocal answered
+            answered = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_noting)
+        except ClientDisconnect:
+            logger.info("the client left before its request was complete")
+        except Exception as error:
+            surface = self._surfaces.at(scope["path"])
+            problem = _problem(error, surface, scope["state"]["correlation_id"])
+            if answered:
+                raise
+            await _answer(problem, surface)(scope, receive, send)
+
+
+def _problem(error: Exception, surface: Surface, correlation_id: str) -> Problem:
+    if isinstance(error, Problem):
+        return error
+    if isinstance(error, QueueError):
+        problem = from_queue(error, surface)
+        if problem.status >= 500:
+            level = logging.WARNING if problem.status == 503 else logging.ERROR
+            logger.log(level, "the queue service refused: %s request_id=%s", error, correlation_id)
+        return problem
+    logger.error("unexpected fault request_id=%s", correlation_id, exc_info=error)
+    return Problem(500)
+
+
+def _answer(problem: Problem, surface: Surface) -> JSONResponse:
+    content = problem.content
+    if content is None:
+        content = surface.envelope(problem.status, problem.text or text_of(problem.status))
+    return JSONResponse(content, problem.status, headers=dict(problem.headers))
+
+
+class OptionalSlash:
+    """Makes the trailing slash optional: a path is brought to the spelling of its route. `collections` are the paths
+    of the routes that are spelled with one."""
+
+    def __init__(self, app: ASGIApp, collections: Iterable[str]) -> None:
+        self._app = app
+        self._collections = frozenset(collections)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"] != "/":
+            bare = scope["path"].removesuffix("/")
+            scope["path"] = f"{bare}/" if f"{bare}/" in self._collections else bare
+        await self._app(scope, receive, send)
+
+
+class BodyLimit:
+    """Refuses bodies that are larger than their surface allows, declared or not, and ones that dawdle.
+
+    After a 413 the connection stays open and the server discards the rest, because a client that is still writing
+    would see a reset instead of the answer; after a 408 there is nobody to be polite to.
+    """
+
+    def __init__(self, app: ASGIApp, surfaces: Surfaces, deadline: float = BODY_DEADLINE) -> None:
+        self._app = app
+        self._surfaces = surfaces
+        self._deadline = deadline
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        limit = self._surfaces.at(scope["path"]).body_limit
+        declared = Headers(scope=scope).get("content-length", "")
+        if declared.isdecimal() and int(declared) > limit:
+            raise Problem(413)
+        await self._app(scope, self._bounded(receive, limit), send)
+
+    def _bounded(self, receive: Receive, limit: int) -> Receive:
+        received = 0
+        complete = False
+        expires = asyncio.get_running_loop().time() + self._deadline
+
+        async def receive_bounded() -> Message:
+            nonlocal received, complete
+            if complete:
+                return await receive()
+            try:
+                async with asyncio.timeout_at(expires):
+                    message = await receive()
+            except TimeoutError:
+                raise Problem(408, headers={"Connection": "close"}) from None
+            complete = message["type"] != "http.request" or not message.get("more_body", False)
+            received += len(message.get("body", b""))
+            if received > limit:
+                raise Problem(413)
+            return message
+
+        return receive_bounded

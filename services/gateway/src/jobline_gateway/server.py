@@ -1,0 +1,123 @@
+"""The HTTP server around the application: its socket, its limits, its signals.
+
+uvicorn serves; three things it leaves open are closed here. A connection that has not sent a whole request head in
+time is dropped (a slow-loris client holds sockets that way), SIGTERM ends the process with success once running
+requests are answered, and the address is known before the service says that it is ready.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import h11
+import uvicorn
+from starlette.types import ASGIApp
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from jobline.runtime import SettingsError
+
+__all__ = ["listen", "serve"]
+
+logger = logging.getLogger(__name__)
+
+#: Bytes of one request head, large enough that an absurd token is still answered 401.
+MAX_HEAD_BYTES = 128 * 1024
+#: Seconds for a request head to arrive, from the connection's or the head's first sign of life.
+HEAD_DEADLINE = 10.0
+#: Longer than the idle time of usual clients and proxies, so that they close first and no request meets a reset.
+KEEP_ALIVE_SECONDS = 75
+#: Connections and requests at once; clients that poll every second stay far below.
+MAX_CONCURRENCY = 4096
+SHUTDOWN_SECONDS = 20
+BACKLOG = 2048
+
+
+class _DeadlineProtocol(H11Protocol):
+    """HTTP/1.1 with a deadline for request heads."""
+
+    _head_timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._watch_head()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        self._watch_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_watching()
+        super().connection_lost(exc)
+
+    def _watch_head(self) -> None:
+        """Runs the timer exactly while a head is awaited; more bytes of the same head do not restart it."""
+        if self.conn.their_state is not h11.IDLE or self.transport.is_closing():
+            self._stop_watching()
+        elif self._head_timer is None:
+            self._head_timer = self.loop.call_later(HEAD_DEADLINE, self.transport.close)
+
+    def _stop_watching(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+
+class _Server(uvicorn.Server):
+    """uvicorn that ends quietly on SIGTERM and SIGINT; its own version re-raises the signal after the shutdown."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        loop = asyncio.get_running_loop()
+        handled = (signal.SIGTERM, signal.SIGINT)
+        for number in handled:
+            loop.add_signal_handler(number, self.handle_exit, number, None)
+        try:
+            yield
+        finally:
+            for number in handled:
+                loop.remove_signal_handler(number)
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets=sockets)
+        for listener in sockets or []:
+            logger.info("ready, listening on http://%s", _address(listener))
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket; port 0 takes a free one. Raises SettingsError when the address cannot be had."""
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+    except OSError as error:
+        raise SettingsError(
+            f"JOBLINE_HOST, JOBLINE_GATEWAY_PORT: cannot listen on {host}:{port}: {error.strerror or error}"
+        ) from error
+
+
+async def serve(app: ASGIApp, listener: socket.socket) -> None:
+    """Serves `app` on `listener` until SIGTERM or SIGINT; running requests get SHUTDOWN_SECONDS to end."""
+    options: dict[str, Any] = {
+        "http": _DeadlineProtocol,
+        "ws": "none",
+        "lifespan": "on",
+        "log_config": None,
+        "access_log": False,
+        "server_header": False,
+        "proxy_headers": False,
+        "h11_max_incomplete_event_size": MAX_HEAD_BYTES,
+        "limit_concurrency": MAX_CONCURRENCY,
+        "timeout_keep_alive": KEEP_ALIVE_SECONDS,
+        "timeout_graceful_shutdown": SHUTDOWN_SECONDS,
+    }
+    await _Server(uvicorn.Config(app, **options)).serve(sockets=[listener])
+
+
+def _address(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

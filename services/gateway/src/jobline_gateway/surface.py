@@ -1,0 +1,56 @@
+"""What the parts that serve every surface need to know of each: its paths, its token rule and its error envelope."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from jobline_gateway.problems import FieldError, Problem
+from jobline_gateway.queue_client import QueueError
+
+__all__ = ["OUTSIDE", "Surface", "Surfaces"]
+
+MEBIBYTE = 1024 * 1024
+
+
+def _plain(status: int, text: str) -> Mapping[str, Any]:
+    return {"error": text}
+
+
+def _plain_invalid(errors: Sequence[FieldError]) -> Problem:
+    return Problem(422, "; ".join(f"{'.'.join(map(str, error.loc))}: {error.msg}" for error in errors))
+
+
+@dataclass(frozen=True)
+class Surface:
+    """One of the REST surfaces.
+
+    `prefixes` are its paths, without a trailing slash; `envelope` builds an error body from status and text; `invalid`
+    the problem for bad fields; `refusals` maps a reason of the queue service to the problem that the surface makes of
+    it, where it has words of its own; `body_limit` is in bytes.
+    """
+
+    prefixes: tuple[str, ...]
+    envelope: Callable[[int, str], Mapping[str, Any]] = _plain
+    invalid: Callable[[Sequence[FieldError]], Problem] = _plain_invalid
+    refusals: Mapping[str, Callable[[QueueError], Problem]] = field(default_factory=dict)
+    needs_token: bool = True
+    body_limit: int = MEBIBYTE
+
+    def owns(self, path: str) -> bool:
+        return any(path == prefix or path.startswith(prefix + "/") for prefix in self.prefixes)
+
+
+#: Everything that no surface owns: health, documentation, unknown paths.
+OUTSIDE = Surface(prefixes=(), needs_token=False)
+
+
+class Surfaces:
+    """The surfaces that are served, found by path."""
+
+    def __init__(self, surfaces: Sequence[Surface]) -> None:
+        self._surfaces = tuple(surfaces)
+
+    def at(self, path: str) -> Surface:
+        return next((surface for surface in self._surfaces if surface.owns(path)), OUTSIDE)

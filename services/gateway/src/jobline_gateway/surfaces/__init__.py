@@ -1,0 +1,1 @@
+"""The REST surfaces, one folder each."""

@@ -1,0 +1,1 @@
+"""Surface 1, the e-mail queue: `/api/queue` and `/api/email`."""

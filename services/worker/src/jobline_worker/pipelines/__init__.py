@@ -1,0 +1,1 @@
+"""The step pipelines, one folder a surface."""

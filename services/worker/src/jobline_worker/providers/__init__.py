@@ -1,0 +1,1 @@
+"""What the pipelines call outside of themselves: a protocol, an HTTP provider and an embedded one each."""

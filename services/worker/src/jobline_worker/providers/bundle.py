@@ -1,0 +1,89 @@
+"""Chooses the providers by the settings, opens them together and closes them together."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+import httpx
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+from jobline_worker.config import ProviderConfig
+from jobline_worker.providers.arxiv import PaperSource
+from jobline_worker.providers.arxiv.atom import AtomPaperSource
+from jobline_worker.providers.arxiv.embedded import CorpusPaperSource
+from jobline_worker.providers.arxiv.spacing import RequestSpacing
+from jobline_worker.providers.corpus import Corpus
+from jobline_worker.providers.http import provider_client
+from jobline_worker.providers.llm import LanguageModel
+from jobline_worker.providers.llm.embedded import EmbeddedLanguageModel, EmbeddedTask
+from jobline_worker.providers.llm.openai import OpenAiLanguageModel
+from jobline_worker.providers.pages import PageReader
+from jobline_worker.providers.pages.embedded import CorpusPages
+from jobline_worker.providers.pages.fetcher import SafePageReader
+from jobline_worker.providers.search import SearchProvider
+from jobline_worker.providers.search.embedded import CorpusSearch
+from jobline_worker.providers.search.searxng import SearxngSearch
+
+__all__ = ["Providers", "open_providers"]
+
+
+@dataclass(frozen=True)
+class Providers:
+    """What the pipelines are given. Pages are read from where the search found them: the web or the corpus."""
+
+    llm: LanguageModel
+    search: SearchProvider
+    pages: PageReader
+    arxiv: PaperSource
+
+
+@asynccontextmanager
+async def open_providers(
+    config: ProviderConfig, embedded_tasks: Mapping[str, EmbeddedTask]
+) -> AsyncIterator[Providers]:
+    """The configured providers; their connections are closed at the end. Makes no call itself.
+
+    `embedded_tasks` is what the embedded language model can do: every pipeline brings its own.
+    """
+    async with AsyncExitStack() as stack:
+        client = await stack.enter_async_context(provider_client())
+        corpus = _corpus(config)
+        yield Providers(
+            llm=_language_model(config, client, embedded_tasks),
+            search=SearxngSearch(client, config.search_url) if config.search_url else CorpusSearch(corpus),
+            pages=SafePageReader(config.allow_private) if config.search_url else CorpusPages(corpus),
+            arxiv=_paper_source(config, client, corpus, stack),
+        )
+
+
+def _corpus(config: ProviderConfig) -> Corpus:
+    """The local corpus; not read where nothing asks it."""
+    return Corpus.load(None if config.search_url and config.arxiv_url else config.corpus_dir)
+
+
+def _language_model(
+    config: ProviderConfig, client: httpx.AsyncClient, tasks: Mapping[str, EmbeddedTask]
+) -> LanguageModel:
+    if not config.llm_url:
+        return EmbeddedLanguageModel(tasks)
+    return OpenAiLanguageModel(client, config.llm_url, config.llm_model, config.llm_api_key)
+
+
+def _paper_source(
+    config: ProviderConfig, client: httpx.AsyncClient, corpus: Corpus, stack: AsyncExitStack
+) -> PaperSource:
+    if not config.arxiv_url:
+        return CorpusPaperSource(corpus)
+    redis = _redis(config.redis_url) if config.redis_url else None
+    if redis is not None:
+        stack.push_async_callback(redis.aclose)
+    return AtomPaperSource(client, config.arxiv_url, RequestSpacing(redis))
+
+
+def _redis(url: str) -> Redis:
+    """A client that gives up fast: without Redis the spacing goes on alone."""
+    return Redis.from_url(url, socket_connect_timeout=1.0, socket_timeout=2.0, retry=Retry(NoBackoff(), 0))

@@ -1,0 +1,103 @@
+"""One HTTP call to a configured provider, with its errors sorted into "try again" and "give up".
+
+Used by every HTTP provider, so that a time-out, a cut connection, a 429 or a novel of an error page mean the same
+everywhere: connection failure, time-out, HTTP 408, 425, 429 and 5xx are transient, every other error status is not.
+Redirects are not followed and the environment's proxies and netrc are not used: the address in the setting is the
+one that gets the key.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+import httpx
+
+from jobline_worker.providers.bounded_body import ACCEPT_ENCODING, BodyTooLarge, UnreadableBody, read_body
+from jobline_worker.providers.errors import (
+    BadAnswer,
+    ProviderTimeout,
+    ProviderUnreachable,
+    Refused,
+    TemporarilyRefused,
+    excerpt,
+)
+
+__all__ = ["HttpProvider", "provider_client"]
+
+#: No answer of a provider is longer than this, in bytes.
+MAX_ANSWER_BYTES = 4 * 1024 * 1024
+
+_TRANSIENT_STATUSES = frozenset({408, 425, 429})
+
+
+def provider_client() -> httpx.AsyncClient:
+    """A client for configured providers. Time limits are the caller's: HttpProvider bounds each whole call."""
+    return httpx.AsyncClient(
+        trust_env=False,
+        follow_redirects=False,
+        timeout=None,
+        headers={"Accept-Encoding": ACCEPT_ENCODING, "User-Agent": "jobline-worker"},
+    )
+
+
+class HttpProvider:
+    """One configured provider: its name in error messages, its time limit per call in seconds, its key."""
+
+    def __init__(self, client: httpx.AsyncClient, label: str, timeout: float, api_key: str = "") -> None:
+        self._client = client
+        self._label = label
+        self._timeout = timeout
+        self._api_key = api_key
+
+    async def get(self, url: str, params: Mapping[str, str | int]) -> bytes:
+        return await self._call(self._client.build_request("GET", url, params=dict(params)))
+
+    async def post_json(self, url: str, body: Mapping[str, object]) -> bytes:
+        headers = {"Authorization": f"Bearer {self._api_key}"} if self._api_key else {}
+        return await self._call(self._client.build_request("POST", url, json=dict(body), headers=headers))
+
+    def decode(self, answer: bytes) -> Any:
+        """The answer as JSON. Raises BadAnswer, which is tried again, for anything else."""
+        try:
+            return json.loads(answer)
+        except (ValueError, RecursionError) as error:
+            raise BadAnswer(f"{self._label} sent an answer that is not JSON") from error
+
+    async def _call(self, request: httpx.Request) -> bytes:
+        try:
+            async with asyncio.timeout(self._timeout):
+                return await self._exchange(request)
+        except (TimeoutError, httpx.TimeoutException) as error:
+            raise ProviderTimeout(self._label, self._timeout) from error
+        except httpx.HTTPError as error:
+            # The exception's own text may hold the address, and the address a password.
+            raise ProviderUnreachable(f"{self._label} could not be reached ({type(error).__name__})") from error
+
+    async def _exchange(self, request: httpx.Request) -> bytes:
+        response = await self._client.send(request, stream=True)
+        try:
+            body = await read_body(response, MAX_ANSWER_BYTES)
+        except BodyTooLarge as error:
+            self._check_status(response.status_code, "")
+            raise BadAnswer(f"{self._label} sent an answer larger than {MAX_ANSWER_BYTES} bytes") from error
+        except UnreadableBody as error:
+            self._check_status(response.status_code, "")
+            raise BadAnswer(f"{self._label} sent an answer that cannot be read: {error}") from error
+        finally:
+            await response.aclose()
+        self._check_status(response.status_code, body.decode("utf-8", "replace"))
+        return body
+
+    def _check_status(self, status: int, body: str) -> None:
+        if 200 <= status < 300:
+            return
+        said = excerpt(body, self._api_key)
+        timeout = " (timeout)" if status in (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.GATEWAY_TIMEOUT) else ""
+        message = f"{self._label} answered HTTP {status}{timeout}" + (f": {said}" if said else "")
+        if status in _TRANSIENT_STATUSES or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            raise TemporarilyRefused(message)
+        raise Refused(message, status, body)

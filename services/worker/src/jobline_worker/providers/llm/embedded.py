@@ -1,0 +1,33 @@
+"""The language model that needs no model: each task is answered by a deterministic function of its inputs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from jobline.worker import PermanentError
+from jobline_worker.providers.llm import Completion
+
+__all__ = ["EmbeddedLanguageModel", "EmbeddedTask"]
+
+#: From a completion's inputs to the answer's text (JSON where the task has a schema).
+EmbeddedTask = Callable[[Mapping[str, Any]], str]
+
+
+class EmbeddedLanguageModel:
+    """Dispatches on the task's name. The functions belong to the pipelines, which register them."""
+
+    def __init__(self, tasks: Mapping[str, EmbeddedTask]) -> None:
+        self._tasks = dict(tasks)
+
+    @property
+    def name(self) -> str:
+        return "embedded"
+
+    async def complete(self, request: Completion) -> str:
+        """Runs the task's function in a thread. Raises PermanentError for a task nobody registered."""
+        task = self._tasks.get(request.task)
+        if task is None:
+            raise PermanentError(f"the embedded language model has no task {request.task!r}; set JOBLINE_LLM_URL")
+        return await asyncio.to_thread(task, request.inputs)
