@@ -69,6 +69,11 @@ class GrpcLoop:
     def _serve(self) -> None:
         asyncio.set_event_loop(self._loop)
         self._loop.run_forever()
+        # As asyncio.run does: what was cancelled gets to end, or the interpreter complains of destroyed tasks.
+        left = asyncio.all_tasks(self._loop)
+        for task in left:
+            task.cancel()
+        self._loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
         self._loop.close()
 
     def _stop(self) -> None:

@@ -18,6 +18,7 @@ from jobline.v1 import (
     work_service_pb2_grpc,
 )
 from jobline_queue.config import Config
+from jobline_queue.core.policy import Order
 from jobline_queue.dispatch.active import QueueCore
 from jobline_queue.dispatch.hooks import HookRegistry
 from jobline_queue.modules.accounts.servicer import AccountServicer
@@ -56,6 +57,9 @@ async def serve(config: Config) -> None:
     account_service_pb2_grpc.add_AccountServiceServicer_to_server(AccountServicer(accounts), server.server)
     emails = EmailServicer(core, EmailStore(engine), accounts, store_jobs, perform)
     email_service_pb2_grpc.add_EmailServiceServicer_to_server(emails, server.server)
+    for policy in config.policies.values():
+        if policy.order is Order.FAIR:
+            logger.warning("queue %s: fair order is not there yet; its jobs start in FIFO order", policy.queue)
     await server.start()
     logger.info("listening on %s:%d", config.host, server.port)
     try:

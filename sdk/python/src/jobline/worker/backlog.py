@@ -2,7 +2,8 @@
 
 A worker that runs very short jobs holds more of them than it can run at once, so that it never waits for the network.
 The price: one slow job could keep hundreds of others from a worker that is free. So when nothing has begun for a second
-the waiting jobs are given back, and until something begins again the worker asks for no more than it is running.
+the waiting jobs are given back, and until something begins again the worker asks for one job more than it is running: the
+one that shows that jobs begin again.
 
 Two threads meet here without a lock: the stream's thread puts jobs in and takes old ones out at the right, the handlers'
 loop takes them at the left. A deque's ends are atomic, so every job leaves by exactly one of the two.
@@ -60,7 +61,7 @@ class Backlog:
         """How many jobs to ask for now. Called by the stream's thread."""
         if self._stuck is not None and self._last_start > self._stuck:
             self._stuck = None
-        return self.limit if self._stuck is None else self.running
+        return self.limit if self._stuck is None else min(self.slots, self.running + 1)
 
     def give_back(self, now: float) -> list[Delivery]:
         """Takes out all waiting jobs if none has begun for too long. Called by the stream's thread."""

@@ -15,6 +15,7 @@ import grpc
 import psycopg
 import sqlalchemy.exc
 from google.protobuf import any_pb2
+from google.protobuf.message import DecodeError
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc import aio
 from grpc_status import rpc_status
@@ -83,7 +84,7 @@ def _correlation_id(metadata: Sequence[tuple[str, Any]]) -> str:
 
 def _wrap(handler: Any, admit: Callable[[], None], method: str) -> Any:
     serializers = {
-        "request_deserializer": handler.request_deserializer,
+        "request_deserializer": _read_or_none(handler.request_deserializer),
         "response_serializer": handler.response_serializer,
     }
     if handler.unary_unary:
@@ -96,10 +97,28 @@ def _wrap(handler: Any, admit: Callable[[], None], method: str) -> Any:
     return grpc.stream_stream_rpc_method_handler(work, **serializers)
 
 
+def _read_or_none(read: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
+    """Bytes that are no message become None: gRPC would answer UNKNOWN, with the text of the exception."""
+
+    def read_request(data: bytes) -> Any:
+        try:
+            return read(data)
+        except DecodeError:
+            return None
+
+    return read_request
+
+
+def _check_read(request: Any) -> None:
+    if request is None:
+        raise errors.invalid("request", "expected a message of this call's type")
+
+
 def _guard_call(inner: Handler, admit: Callable[[], None], method: str) -> Handler:
     async def call(request: Any, context: Any) -> Any:
         try:
             admit()
+            _check_read(request)
             return await inner(request, context)
         except Exception as error:
             await _abort(context, error, method)
@@ -111,6 +130,7 @@ def _guard_stream(inner: Handler, admit: Callable[[], None], method: str) -> Han
     async def call(request: Any, context: Any) -> AsyncIterator[Any]:
         try:
             admit()
+            _check_read(request)
             async for response in inner(request, context):
                 yield response
         except Exception as error:

@@ -63,7 +63,7 @@ class WorkStream:
     async def run(self) -> None:
         """Serves the stream to its end. Raises what the stream is to end with."""
         first = await self._context.read()
-        if first is EOF or not first.HasField("hello"):
+        if first is EOF or first is None or not first.HasField("hello"):
             raise ProtocolViolation("the first message must have `hello` set")
         session = self._session(first.hello)
         states = self._desk.hello(session, _held(first.hello.held))
@@ -101,6 +101,8 @@ class WorkStream:
 
     async def _read(self, session: Session) -> None:
         while (message := await self._context.read()) is not EOF:
+            if message is None:
+                raise ProtocolViolation("expected a WorkRequest")
             if message.HasField("hello"):
                 raise ProtocolViolation("`hello` belongs into the first message only")
             self._handle(session, message)

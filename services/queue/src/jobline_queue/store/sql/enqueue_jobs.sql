@@ -2,6 +2,7 @@
 --
 -- A job whose id or idempotency key exists already is left alone; the caller sees it missing from the answer. A lease
 -- names only jobs that this statement stored, so a repeated call never runs anything twice.
+-- A recordset reads a JSON null as an SQL one: as a payload it is a value like others.
 -- Locks: none but the unique indexes. Params: jobs, leases (JSON arrays of objects).
 -- Columns: id of each stored job.
 WITH stored AS (
@@ -10,7 +11,7 @@ WITH stored AS (
         correlation_id, labels, payload, max_attempts, created_at, updated_at
     )
     SELECT r.id, r.queue, r.kind, r.owner, r.producer, r.priority, to_timestamp(r.run_at), r.seq, r.concurrency_key,
-           r.idempotency_key, decode(r.content_hash, 'hex'), r.correlation_id, r.labels, r.payload, r.max_attempts,
+           r.idempotency_key, decode(r.content_hash, 'hex'), r.correlation_id, r.labels, coalesce(r.payload, 'null'), r.max_attempts,
            to_timestamp(r.created_at), to_timestamp(r.created_at)
     FROM jsonb_to_recordset(CAST(%(jobs)s AS jsonb)) AS r (
         id uuid, queue text, kind text, owner text, producer text, priority integer, run_at double precision, seq bigint,
