@@ -8,6 +8,7 @@ a half-known state anywhere.
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
@@ -175,6 +176,7 @@ class QueueCore:
     ) -> None:
         """Reads what lives, then serves. The lock is watched meanwhile: a long load must not look like a frozen service."""
         await load(active.dispatcher, active.maintenance_store)
+        gc.freeze()  # what was just loaded is no garbage: a million jobs need not be looked through again and again
         logger.info("active, epoch %d", active.term.epoch)
         self._active = active
         await self._on_active(True)

@@ -26,7 +26,7 @@ from jobline_queue.core.new_job import NewJob, job_id, request_time
 from jobline_queue.dispatch.claimer import ClaimWriter, lease_row
 from jobline_queue.dispatch.group_commit import GroupCommit
 from jobline_queue.dispatch.term import Term, TermLost
-from jobline_queue.store.job_store import JobStore
+from jobline_queue.store.job_store import JobStore, encode
 
 logger = logging.getLogger(__name__)
 
@@ -248,7 +248,7 @@ def _claim_key(call: _Call, index: int, job: NewJob, known: dict[_Key, tuple[str
 
 def _row(live: LiveJob, new: NewJob, content: str | None) -> str:
     """One object for enqueue_jobs.sql; labels and payload are JSON text already."""
-    head = json.dumps(
+    head = encode(
         {
             "id": live.id,
             "queue": live.queue,
@@ -264,8 +264,7 @@ def _row(live: LiveJob, new: NewJob, content: str | None) -> str:
             "correlation_id": live.correlation_id,
             "max_attempts": live.max_attempts,
             "created_at": live.created_at,
-        },
-        separators=(",", ":"),
+        }
     )
     return f'{head[:-1]},"labels":{live.labels},"payload":{live.payload}}}'
 

@@ -37,4 +37,4 @@ class Rescuer:
         # After a start, a worker that finished in time gets one lease time to come back and say so.
         session = self._term.dispatcher.sessions.get(lease.session_id)
         resumed = session is not None and session.attached
-        return TimedOut() if resumed or now > lease.receipt_by else None
+        return TimedOut() if resumed or not lease.adopted or now > lease.receipt_by else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from datetime import UTC, datetime
 from typing import Any
@@ -18,6 +19,7 @@ from jobline_queue.core.json_text import MAX_STEP_BYTES, check_json, check_text
 from jobline_queue.core.policy import CancelMode, Order, QueuePolicy
 from jobline_queue.dispatch.session import Assignment
 
+_CANONICAL_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 MAX_SNOOZE = 30 * 86400.0
 #: A longer time of a step is no time that was measured.
 MAX_STEP_SECONDS = 366 * 86400.0
@@ -81,10 +83,8 @@ def uuid_text(field: str, text: str) -> str:
 
 
 def is_uuid(text: str) -> bool:
-    try:
-        return len(text) == 36 and str(uuid.UUID(text)) == text
-    except ValueError:
-        return False
+    """Whether `text` is a UUID in its canonical form. On the hot path, twice a job."""
+    return _CANONICAL_UUID.fullmatch(text) is not None
 
 
 def run_error(field: str, error: job_pb2.JobError) -> RunError:
@@ -101,7 +101,8 @@ def outcome(field: str, message: work_pb.Outcome) -> Outcome:
     match message.WhichOneof("result"):
         case "completed":
             text = message.completed.result_json or "null"
-            check_json(f"{field}.result_json", text)
+            if text != "null":
+                check_json(f"{field}.result_json", text)
             return Completed(text)
         case "failed":
             wait = seconds(f"{field}.retry_after", message.failed, "retry_after", MAX_SNOOZE)

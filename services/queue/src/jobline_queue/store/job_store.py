@@ -17,15 +17,18 @@ from jobline_queue.store.statements import statement
 
 Row = dict[str, Any]
 
+#: `json.dumps` with separators builds an encoder at every call.
+encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
+
 
 def rows_text(rows: Iterable[Row], raw: str = "") -> str:
     """A JSON array of objects; the value of the key `raw` is JSON text already."""
     if not raw:
-        return json.dumps(list(rows), separators=(",", ":"))
+        return encode(list(rows))
     parts = []
     for row in rows:
         rest = {key: value for key, value in row.items() if key != raw}
-        parts.append(f'{json.dumps(rest, separators=(",", ":"))[:-1]},"{raw}":{row[raw]}}}')
+        parts.append(f'{encode(rest)[:-1]},"{raw}":{row[raw]}}}')
     return "[" + ",".join(parts) + "]"
 
 
