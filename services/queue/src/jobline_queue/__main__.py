@@ -12,7 +12,6 @@ from jobline_queue.app import serve
 from jobline_queue.config import database_url, read_config
 from jobline_queue.store.migrate import MigrationError, migrate
 
-
 #: Live jobs, acts and changes are many, long-lived and free of cycles; with Python's defaults the collector looked through
 #: them so often that it took a quarter of the service's time under load.
 GC_THRESHOLD = (100_000, 50, 100)

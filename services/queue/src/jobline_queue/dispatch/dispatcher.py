@@ -158,8 +158,14 @@ class Dispatcher:
         return min(times, default=None)
 
     def position(self, job: LiveJob) -> int:
-        """1 + the number of due jobs of the queue before this one; 0 when it is not due."""
-        return self.queue(job.queue).order.position(job) if job.place is Place.DUE else 0
+        """1 + the number of due jobs of the queue before this one; 0 when it is not due.
+
+        A picked job is due until the commit. Otherwise it would seem to run beside the one whose end frees its slot.
+        """
+        if job.place not in (Place.DUE, Place.PICKED):
+            return 0
+        state, rank = self.queue(job.queue), job.rank
+        return state.order.position(job) + sum(picked.rank < rank for picked in state.picked)
 
     # ---- claims -----------------------------------------------------------------------------------------------------
 
@@ -196,7 +202,7 @@ class Dispatcher:
                 job = due.popleft()
                 lease.jobs[job.id] = job
                 job.place = Place.PICKED
-                state.picked += 1
+                state.picked.add(job)
                 state.running += 1
                 state.order.started(job)
             if lease.jobs:
@@ -220,7 +226,7 @@ class Dispatcher:
     def grant(self, lease: Lease, *, received: bool = False, marked: bool = False) -> None:
         """The lease is committed: its jobs are running."""
         self.leases[lease.token] = lease
-        self.queue(lease.queue).picked -= len(lease.jobs)
+        self.queue(lease.queue).picked.difference_update(lease.jobs.values())
         for job in lease.jobs.values():
             job.lease = lease
             job.place = Place.LEASED

@@ -92,7 +92,7 @@ class Order:
         self._count(self._lane_key(job)[1], -1)
 
     def position(self, job: LiveJob) -> int:
-        """1 + the number of due jobs before this one. The job itself must be in."""
+        """1 + the number of due jobs before this one, which may be in or not."""
         rank = job.rank
         before: int = sum(lane.items.bisect_left(rank) for lane in self._lanes.values())
         return 1 + before

@@ -18,8 +18,8 @@ class QueueState:
         self.paused = policy.paused
         self.order = Order(policy.max_running_per_key)
         self.running = 0
-        #: Of those, how many are picked for a lease that is not committed yet.
-        self.picked = 0
+        #: Of those, the ones picked for a lease that is not committed yet: whoever looks sees them pending.
+        self.picked: set[LiveJob] = set()
         self.delayed = 0
         self.rate = RateWindow(policy.rate, now) if policy.rate else None
 
@@ -44,7 +44,7 @@ class QueueState:
         self.running += len(jobs)
         if self.rate:
             self.rate.use(len(jobs), now)
-        self.picked += len(jobs)
+        self.picked.update(jobs)
         for job in jobs:
             job.place = Place.PICKED
         return jobs
@@ -52,6 +52,6 @@ class QueueState:
     def stop(self, job: LiveJob) -> None:
         """A picked or leased job runs no more; its slot is free."""
         self.running -= 1
-        self.picked -= job.place is Place.PICKED
+        self.picked.discard(job)
         self.order.ended(job)
         job.place = Place.NOWHERE

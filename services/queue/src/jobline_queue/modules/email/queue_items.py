@@ -57,7 +57,7 @@ def _of_one_moment(active: ActiveTerm, rows: Sequence[Row]) -> list[QueueItem]:
         live = active.dispatcher.jobs.get(row["id"])
         if row["state"] not in _UNFINISHED:
             items.append(_ended(row))
-        elif live is not None:
+        elif live is not None and live.place is not Place.NOWHERE:  # nowhere: its removal is being stored
             items.append(_live(active, row, live))
     return items
 
@@ -75,8 +75,8 @@ def _ended(row: Row) -> QueueItem:
 
 
 def _live(active: ActiveTerm, row: Row, job: LiveJob) -> QueueItem:
-    """A job that is picked for a claim is processing: it has left the order, and starts with the commit under way."""
+    """A job that is picked for a claim is pending until the commit, which also ends the one that ran before it."""
     common = (row["id"], row["recipient_name"])
-    if job.place in (Place.PICKED, Place.LEASED):
+    if job.place is Place.LEASED:
         return QueueItem(*common, "processing", row["created_at"], current_step=job.step or FIRST_STEP)
     return QueueItem(*common, "pending", row["created_at"], position=max(1, active.dispatcher.position(job)))

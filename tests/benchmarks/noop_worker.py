@@ -1,0 +1,45 @@
+"""A worker process: the real runtime with one pipeline that does next to nothing.
+
+    python -m benchmarks.noop_worker ADDRESS QUEUE SLOTS PREFETCH LOG
+
+The service token is in JOBLINE_TOKEN. Ends in order on SIGTERM.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from benchmarks.start_log import StartLog
+from benchmarks.workload import KIND
+
+from jobline.runtime import configure_logging
+from jobline.worker import Run, Worker, pipeline
+
+
+def noop(log: StartLog, prefetch: int) -> Callable[[Run], Awaitable[None]]:
+    """The pipeline: it notes when it began."""
+
+    @pipeline(KIND, prefetch=prefetch)
+    async def note_start(run: Run) -> None:
+        log.record(run.payload["sent"], time.monotonic())
+
+    return note_start
+
+
+async def serve(address: str, queue: str, slots: int, prefetch: int, log: Path) -> None:
+    pipelines = [noop(StartLog(log), prefetch)]
+    worker = Worker(address, os.environ["JOBLINE_TOKEN"], queues={queue: slots}, pipelines=pipelines)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, worker.stop)
+    await worker.run()
+
+
+if __name__ == "__main__":
+    configure_logging("bench-worker")
+    address, queue, slots, prefetch, log = sys.argv[1:]
+    asyncio.run(serve(address, queue, int(slots), int(prefetch), Path(log)))

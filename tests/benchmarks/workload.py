@@ -1,0 +1,70 @@
+"""What is measured: the jobs, the queues, and how many of everything."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from jobline.client import NewJob
+
+KIND = "noop"
+#: A queue without limits, and one that runs a job at a time.
+QUEUE, SEQUENTIAL_QUEUE = "bench", "bench_sequential"
+
+POLICIES = f"""
+[queues.{QUEUE}]
+[queues.{SEQUENTIAL_QUEUE}]
+max_running = 1
+"""
+
+#: How many jobs a worker runs at once, and how many more it holds for the time after: 512 together.
+SLOTS, PREFETCH = 16, 496
+
+CALLERS = 64
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Numbers of jobs, of e-mail items, and of polls; `interval` is in seconds."""
+
+    single: int = 2_000
+    concurrent: int = 16_000
+    bulk: int = 20_000
+    drain: int = 20_000
+    sequential: int = 2_000
+    warm_up: int = 20
+    latency: int = 300
+    interval: float = 0.02
+    own_items: int = 1_000
+    other_items: int = 10_000
+    polls: int = 100
+
+
+FULL = Sizes()
+QUICK = Sizes(
+    single=300,
+    concurrent=3_200,
+    bulk=5_000,
+    drain=5_000,
+    sequential=300,
+    latency=100,
+    own_items=200,
+    other_items=2_000,
+    polls=30,
+)
+
+
+def payload(number: int, sent: float) -> dict[str, Any]:
+    """About 220 bytes of JSON, the same as the harness for the peers sends."""
+    return {
+        "recipient_name": f"Ada Lovelace {number:06d}",
+        "recipient_interest": "analytical engines, Bernoulli numbers, the poetical science of machines, weaving looms",
+        "campaign": "spring-newsletter",
+        "i": number,
+        "sent": sent,
+    }
+
+
+def new_jobs(count: int, queue: str = QUEUE) -> list[NewJob]:
+    """Jobs whose `sent` is their number, which tells their order and is not taken for a time."""
+    return [NewJob(queue, KIND, payload(number, float(number))) for number in range(count)]

@@ -1,0 +1,148 @@
+"""The tables and views as they were agreed on, and how PostgreSQL walks them: by index, and without writing to one."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+
+from jobline_queue.store.engine import _WRITER_SETTINGS
+from jobline_queue.store.statements import statement
+from support.eventually import eventually_blocking
+from support.queue_calls import Calls, new_job
+from support.queue_service import execute, queue_service
+from support.stack import Databases
+
+COLUMNS = {
+    "jobline.attempts": "id job_id number outcome worker session_id lease_token started_at finished_at step error_code "
+    "error_message error_retryable",
+    "jobline.epoch": "single epoch instance taken_at",
+    "jobline.events": "id job_id queue at name from_state to_state actor detail",
+    "jobline.jobs": "id queue kind owner producer state priority run_at seq concurrency_key idempotency_key content_hash "
+    "correlation_id labels payload result error_code error_message error_retryable attempt max_attempts losses step "
+    "progress_current progress_total progress_message created_at started_at finished_at updated_at "
+    "cancel_requested_at worker session_id lease_token",
+    "jobline.leases": "token epoch queue session_id worker principal job_ids granted_at expires_at",
+    "jobline.queues": "name paused changed_at",
+    "jobline.schema_version": "version_num",
+    "jobline.steps": "job_id name attempt output seconds finished_at",
+    "public.businesses": "id created_at",
+    "public.emails": "id user_id recipient_name recipient_interest email_message template_type metadata is_confident "
+    "displayed created_at job_id",
+    "public.queue_items": "id user_id recipient_name recipient_interest email_template status email_id error_message "
+    "current_step created_at started_at completed_at",
+    "public.users": "id email credits generation_count created_at",
+}
+#: No index, key or predicate, may name a column that a claim, a step, a retry or an end changes.
+JOB_INDEXES = {"jobs_pkey", "jobs_owner_created_at", "jobs_idempotency_key"}
+
+
+@pytest.fixture(scope="module")
+def database(databases: Databases) -> Iterator[str]:
+    with databases.fresh() as url:
+        yield url
+
+
+def test_the_tables_and_views_have_the_columns_that_were_agreed_on(database: str):
+    rows = execute(
+        database,
+        """SELECT table_schema || '.' || table_name, string_agg(column_name, ' ' ORDER BY ordinal_position)
+           FROM information_schema.columns WHERE table_schema IN ('jobline', 'public') GROUP BY 1""",
+    )
+    assert dict(rows) == COLUMNS
+
+
+def test_no_index_of_the_jobs_knows_a_column_that_changes(database: str):
+    rows = execute(
+        database, "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'jobline' AND tablename = 'jobs'"
+    )
+    assert {name for name, _ in rows} == JOB_INDEXES
+    changing = ("state", "finished_at", "attempt", "run_at", "lease_token", "step", "started_at")
+    assert not [text for _, text in rows if any(column in text for column in changing)]
+
+
+def rows(*objects: dict[str, Any]) -> str:
+    return json.dumps(objects)
+
+
+ID = str(uuid.uuid4())
+RUN = {"id": ID, "token": ID, "job_id": ID}
+HOT: dict[str, dict[str, Any]] = {
+    "complete_jobs": {"jobs": rows({"id": ID, "result": {}}), "now": 0.0, "leases": f"{{{ID}}}"},
+    "end_runs": {"jobs": rows({"id": ID, "state": "failed"}), "now": 0.0},
+    "mark_running": {"jobs": rows({"id": ID}), "now": 0.0},
+    "cancel_jobs": {"jobs": rows({"id": ID, "remove": False}), "now": 0.0},
+    "request_cancel": {"jobs": rows({"id": ID}), "now": 0.0},
+    "remove_jobs": {"jobs": rows({"id": ID, "name": "deleted"}), "now": 0.0},
+    "retry_job": {"id": ID, "keep_steps": True, "now": 0.0, "seq": 1, "actor": "x"},
+    "find_queue": {"id": ID},
+    "find_outcomes": {"runs": rows(RUN)},
+    "find_payloads": {"ids": f"{{{ID}}}"},
+    "find_idempotency_keys": {"keys": rows({"owner": "", "queue": "q", "idempotency_key": "k"})},
+    "lock_jobs": {"ids": f"{{{ID}}}"},
+}
+
+
+@pytest.fixture(scope="module")
+def misleading_statistics(database: str) -> str:
+    """Analysed while one row was in: for the planner a scan costs nothing."""
+    execute(
+        database,
+        """INSERT INTO jobline.jobs (id, queue, kind, producer, run_at, seq, payload, max_attempts, created_at, updated_at)
+           VALUES (gen_random_uuid(), 'q', 'k', 'p', now(), 1, '{}', 3, now(), now())""",
+    )
+    execute(database, "ANALYZE jobline.jobs")
+    return database
+
+
+@pytest.mark.parametrize("name", sorted(HOT))
+def test_no_statement_of_the_hot_path_scans_or_hashes_the_jobs(misleading_statistics: str, name: str):
+    with psycopg.connect(misleading_statistics, autocommit=True) as connection:
+        connection.execute(_WRITER_SETTINGS.encode())
+        connection.prepare_threshold = 0
+        found = connection.execute(b"EXPLAIN (FORMAT JSON) " + statement(name).encode(), HOT[name]).fetchone()
+    assert found is not None
+    bad = {"Seq Scan", "Hash Join", "Merge Join", "Bitmap Heap Scan"}
+    assert [node for node in nodes(found[0][0]["Plan"]) if node in bad] == []
+
+
+def nodes(plan: dict[str, Any]) -> list[str]:
+    """The kinds of the plan's nodes that read `jobs`, or join with something that does."""
+    children = plan.get("Plans", [])
+    below = [node for child in children for node in nodes(child)]
+    own = plan["Node Type"]
+    reads = plan.get("Relation Name") == "jobs"
+    joins = own in ("Hash Join", "Merge Join")
+    return [*below, own] if reads or joins else below
+
+
+def test_starts_and_ends_touch_no_index(databases: Databases, tmp_path_factory: pytest.TempPathFactory):
+    """Every update finds room on its page."""
+    count = 500
+    with databases.fresh() as url, queue_service(url, tmp_path_factory.mktemp("hot")) as service:
+        with Calls(service.address, service.operator_token) as calls:
+            calls.enqueue(*(new_job("hot", {"n": n}) for n in range(count)))
+            claimed = calls.claim("hot", most=count, wait=5)
+            assert len(claimed) == count
+            for run in claimed[:50]:
+                calls.report(run, "step")
+            eventually_blocking(lambda: marked(url) == count, what="every row is marked running")
+            for run in claimed[:200]:
+                calls.complete(run, {"fine": True})
+        service.stop()
+        updates, hot = eventually_blocking(lambda: statistics(url, count + 200), what="the statistics are in")
+    assert hot >= updates * 0.95
+
+
+def marked(url: str) -> int:
+    return int(execute(url, "SELECT count(*) FROM jobline.jobs WHERE state = 'running'")[0][0])
+
+
+def statistics(url: str, at_least: int) -> tuple[int, int] | None:
+    found = execute(url, "SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_user_tables WHERE relname = 'jobs'")
+    updates, hot = found[0]
+    return (updates, hot) if updates >= at_least else None

@@ -1,0 +1,198 @@
+"""The operator's commands against a real queue service."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from jobline.client import JoblineClient
+from support.cli import COMMAND, CommandLine, QueueServiceUnderTest, running_queue_service
+from support.eventually import eventually_blocking
+from support.hand_worker import HandWorker
+from support.processes import clean_environ
+from support.terminal import on_terminal
+
+UNKNOWN = "0190a000-0000-7000-8000-000000000000"
+HOSTILE = "\x1b[2J\x1b]0;owned\x07[bold red]x[/]\u202e"
+
+
+@pytest.fixture
+def service(fresh_database: str, redis_url: str, tmp_path: Path) -> Iterator[QueueServiceUnderTest]:
+    with running_queue_service(fresh_database, redis_url, tmp_path) as running:
+        yield running
+
+
+@pytest.fixture
+def client(service: QueueServiceUnderTest) -> Iterator[JoblineClient]:
+    with service.client() as connected:
+        yield connected
+
+
+@pytest.fixture
+def worker(service: QueueServiceUnderTest) -> Iterator[HandWorker]:
+    by_hand = HandWorker(service)
+    yield by_hand
+    by_hand.close()
+
+
+@pytest.fixture
+def cli(service: QueueServiceUnderTest, tmp_path: Path) -> CommandLine:
+    settings = {
+        "JOBLINE_QUEUE_ADDRESS": service.endpoints.queue,
+        "JOBLINE_TOKEN": service.endpoints.operator_token,
+    }
+    return CommandLine(tmp_path, settings)
+
+
+def test_a_pause_holds_jobs_back_is_explained_and_ends(client: JoblineClient, cli: CommandLine) -> None:
+    paused = cli.json("queues", "pause", "email_default", "--reason", "maintenance")["queue"]
+    assert paused["paused"] is True
+    job_id = client.enqueue("email_default", "greet").id
+    told = cli.json("jobs", "explain", job_id)
+    assert told["waiting_for"][0]["code"] == "QUEUE_PAUSED"
+    page = cli.run("jobs", "explain", job_id).stdout.splitlines()
+    assert page[0].startswith("Not running: ")
+    assert "jobline queues resume email_default" in "\n".join(page)
+    table = cli.run("queues", "list").stdout
+    assert "paused" in next(line for line in table.splitlines() if line.startswith("email_default"))
+    assert cli.json("queues", "resume", "email_default")["queue"]["paused"] is False
+
+
+def test_queues_are_listed_with_their_counts_and_policies(client: JoblineClient, cli: CommandLine) -> None:
+    for _ in range(3):
+        client.enqueue("orders", "greet")
+    queues = {queue["policy"]["queue"]: queue for queue in cli.json("queues", "list")["queues"]}
+    assert queues["orders"]["stats"]["ready"] == 3
+    assert queues["email_default"]["policy"]["max_running"] == 1
+    assert queues["email_default"]["policy"]["timeout"] == 180
+
+
+def test_jobs_are_filtered_and_what_the_limit_cuts_is_said(client: JoblineClient, cli: CommandLine) -> None:
+    ids = [client.enqueue("orders", "greet", labels={"tenant": "a"}).id for _ in range(3)]
+    client.enqueue("orders", "greet", labels={"tenant": "b"})
+    filters = (
+        "jobs",
+        "list",
+        "--queue",
+        "orders",
+        "--label",
+        "tenant=a",
+        "--state",
+        "pending",
+        "--created-after",
+        "1h",
+    )
+    told = cli.json(*filters)
+    assert [job["id"] for job in told["jobs"]] == ids[::-1]
+    assert told["more"] is False
+    assert len(cli.json(*filters, "--limit", "0")["jobs"]) == 3
+    cut = cli.run(*filters, "--limit", "2")
+    assert len(cut.stdout.splitlines()) == 3
+    assert "--limit" in cut.stderr
+
+
+def test_a_finished_job_shows_its_timeline_and_no_control_characters(
+    client: JoblineClient, worker: HandWorker, cli: CommandLine
+) -> None:
+    stored = client.enqueue("orders", "greet", {"name": HOSTILE}, owner="user:[red]", labels={"a": "[bold]"})
+    job = worker.claim("orders")
+    worker.finish_step(job, "research", {"fact": HOSTILE})
+    worker.complete(job, {"text": HOSTILE})
+    told = cli.json("jobs", "show", stored.id)
+    assert json.loads(told["job"]["result_json"]) == {"text": HOSTILE}
+    assert told["steps"][0]["name"] == "research"
+    assert told["steps"][0]["duration"] == 1.5
+    assert told["attempts"][-1]["outcome"] == "succeeded"
+    page = cli.run("jobs", "show", stored.id).stdout
+    assert page.isprintable() or all(line.isprintable() for line in page.splitlines())
+    assert "[bold red]x[/]" in page
+    order = [page.index(line) for line in ("enqueued", "run 1 started", "step research done", "run 1 succeeded")]
+    assert order == sorted(order)
+
+
+def test_a_failed_job_is_explained_and_can_be_retried_and_cancelled(
+    client: JoblineClient, worker: HandWorker, cli: CommandLine
+) -> None:
+    stored = client.enqueue("orders", "greet")
+    worker.fail(worker.claim("orders"), "PROVIDER_ERROR", "the model is down", retryable=False)
+    page = cli.run("jobs", "explain", stored.id).stdout.splitlines()
+    assert page[0].startswith("Failed ")
+    assert "PROVIDER_ERROR (the model is down)" in page[0]
+    assert f"jobline jobs retry {stored.id}" in "\n".join(page)
+    assert cli.run("jobs", "retry", stored.id).stdout == f"job {stored.id} is pending\n"
+    assert cli.json("jobs", "cancel", stored.id, "--reason", "wrong list")["job"]["state"] == "cancelled"
+    assert "wrong list" in cli.run("jobs", "explain", stored.id).stdout
+
+
+def test_an_unknown_job_queue_or_worker_is_one_line_and_exit_code_1(cli: CommandLine) -> None:
+    for arguments in (
+        ("jobs", "show", UNKNOWN),
+        ("jobs", "explain", UNKNOWN),
+        ("jobs", "watch", UNKNOWN),
+        ("queues", "pause", "nowhere"),
+        ("workers", "drain", "nobody"),
+    ):
+        done = cli.run(*arguments)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr == f"error: {arguments[0].removesuffix('s')} {arguments[2]} not found\n"
+
+
+def test_a_malformed_id_and_a_wrong_state_are_told_as_the_service_does(
+    client: JoblineClient, worker: HandWorker, cli: CommandLine
+) -> None:
+    bad = cli.run("jobs", "show", "not-an-id")
+    assert bad.returncode == 1
+    assert bad.stderr.startswith("error: id: expected")
+    client.enqueue("orders", "greet")
+    job = worker.claim("orders")
+    worker.complete(job, None)
+    late = cli.run("jobs", "cancel", job.job_id)
+    assert (late.returncode, late.stderr) == (1, "error: cannot cancel a job that is succeeded\n")
+
+
+def test_a_wrong_token_is_told_with_the_setting(cli: CommandLine) -> None:
+    done = CommandLine(cli.folder, {**cli.settings, "JOBLINE_TOKEN": "wrong"}).run("queues", "list")
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1
+    assert "JOBLINE_TOKEN" in done.stderr
+
+
+def test_a_watch_in_a_pipe_tells_each_change_and_ends_with_its_jobs(
+    client: JoblineClient, worker: HandWorker, cli: CommandLine
+) -> None:
+    ids = [client.enqueue("orders", "greet").id for _ in range(2)]
+    with ThreadPoolExecutor() as pool:
+        lines = pool.submit(cli.run, "jobs", "watch", *ids)
+        documents = pool.submit(cli.run, "jobs", "watch", *ids, "--json")
+        for _ in ids:
+            job = worker.claim("orders")
+            worker.report(job, "greeting", 1, 2)
+            worker.complete(job, {"text": "hello"})
+        told, changes = lines.result(timeout=60), documents.result(timeout=60)
+    assert (told.returncode, changes.returncode) == (0, 0)
+    for job_id in ids:
+        assert f"{job_id} succeeded" in told.stdout
+    last = {change["job"]["id"]: change["job"] for change in map(json.loads, changes.stdout.splitlines())}
+    assert {job["state"] for job in last.values()} == {"succeeded"}
+    assert {job["result_json"].replace(" ", "") for job in last.values()} == {'{"text":"hello"}'}
+
+
+def test_a_watch_on_a_terminal_is_a_live_picture_that_ends_with_its_jobs(
+    client: JoblineClient, worker: HandWorker, cli: CommandLine
+) -> None:
+    ids = [client.enqueue("orders", "greet").id for _ in range(2)]
+    with on_terminal([COMMAND, "jobs", "watch", *ids], clean_environ(**cli.settings)) as (watch, screen):
+        eventually_blocking(lambda: "2 pending" in screen.text(), within=20)
+        job = worker.claim("orders")
+        worker.report(job, "greeting", 1, 2)
+        eventually_blocking(lambda: "1 pending, 1 running" in screen.text() and "greeting" in screen.text(), within=20)
+        worker.complete(job, None)
+        worker.complete(worker.claim("orders"), None)
+        eventually_blocking(lambda: watch.poll() is not None and "2 succeeded" in screen.text(), within=20)
+        assert watch.returncode == 0
+        assert "\x1b[?25l" in screen.text(), "the cursor is hidden while the picture is drawn anew in place"
+        assert "\x1b[?25h" in screen.text()

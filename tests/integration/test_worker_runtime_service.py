@@ -1,0 +1,90 @@
+"""`jobline-worker serve` as a process, beside the real queue service."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from jobline.client import AsyncJoblineClient, JobState
+from jobline.v1 import email_service_pb2
+from jobline.v1.email_service_pb2_grpc import EmailServiceStub
+from support.eventually import eventually, eventually_blocking
+from support.processes import ProgramUnderTest, clean_environ
+from support.queue_service import QueueServiceUnderTest, free_port, queue_service
+
+
+@pytest.fixture
+def service(fresh_database: str, tmp_path: Path) -> Iterator[QueueServiceUnderTest]:
+    with queue_service(fresh_database, tmp_path) as running:
+        yield running
+
+
+class WorkerService(ProgramUnderTest):
+    """The worker service on a free port."""
+
+    def __init__(self, queue_address: str, token: str, folder: Path) -> None:
+        self.port = free_port()
+        environ = clean_environ(
+            JOBLINE_QUEUE_ADDRESS=queue_address,
+            JOBLINE_TOKEN=token,
+            JOBLINE_WORKER_PORT=str(self.port),
+            JOBLINE_DATA_DIR=str(folder),
+        )
+        super().__init__(("-m", "jobline_worker", "serve"), environ, folder, "worker")
+
+    def is_healthy(self) -> bool:
+        with grpc.insecure_channel(f"127.0.0.1:{self.port}") as channel:
+            try:
+                answer = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=1)
+            except grpc.RpcError:
+                return False
+        return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
+
+
+def submit(service: QueueServiceUnderTest) -> str:
+    """One e-mail for one recipient; the item's id."""
+    recipient = email_service_pb2.EmailRecipient(recipient_name="Ada Lovelace", recipient_interest="computing")
+    request = email_service_pb2.SubmitEmailsRequest(
+        items=[recipient], email_template="Dear {{name}}, your work on {{interest}} is great.", user_id="somebody"
+    )
+    metadata = (("authorization", f"Bearer {service.operator_token}"),)
+    with grpc.insecure_channel(service.address) as channel:
+        return str(EmailServiceStub(channel).SubmitEmails(request, metadata=metadata).queue_item_ids[0])
+
+
+async def test_the_worker_service_answers_health_checks_writes_e_mails_and_leaves_in_order(
+    service: QueueServiceUnderTest, tmp_path: Path
+):
+    worker = WorkerService(service.address, service.worker_token, tmp_path)
+    try:
+        await asyncio.to_thread(eventually_blocking, worker.is_healthy, within=30)
+        async with AsyncJoblineClient(service.address, service.operator_token) as client:
+            item = await asyncio.to_thread(submit, service)
+
+            async def done() -> bool:
+                return (await client.get(item)).job.state.is_terminal
+
+            await eventually(done, within=60)
+            details = await client.get(item)
+            assert details.job.state is JobState.SUCCEEDED, details.job.error
+            assert "generate_email" in (await client.list_workers())[0].kinds
+            assert await asyncio.to_thread(worker.stop) == 0
+            assert await client.list_workers() == ()
+    finally:
+        worker.kill()
+    assert service.worker_token not in worker.errors.read_text()
+
+
+def test_a_missing_setting_is_named_and_ends_the_start_with_2(tmp_path: Path):
+    worker = WorkerService("", "", tmp_path)
+    assert worker.wait() == 2
+    assert "JOBLINE_QUEUE_ADDRESS" in worker.errors.read_text()
+
+
+def test_a_token_that_is_not_known_ends_the_worker_with_1(service: QueueServiceUnderTest, tmp_path: Path):
+    worker = WorkerService(service.address, "nobody-has-this-token", tmp_path)
+    assert worker.wait() == 1
+    assert "nobody-has-this-token" not in worker.errors.read_text()

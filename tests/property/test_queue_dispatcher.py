@@ -1,0 +1,186 @@
+"""The dispatcher's memory under every mixture of acts: limits hold, counters never drift, nothing is lost or doubled."""
+
+from __future__ import annotations
+
+import itertools
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from jobline_queue.core.live_job import Lease, LiveJob, Place
+from jobline_queue.core.policy import QueuePolicy
+from jobline_queue.dispatch.clock import Clock
+from jobline_queue.dispatch.dispatcher import Dispatcher
+from jobline_queue.dispatch.session import Session
+
+POLICIES = {
+    "free": QueuePolicy("free"),
+    "two": QueuePolicy("two", max_running=2),
+    "keyed": QueuePolicy("keyed", max_running_per_key=1),
+}
+QUEUES = sorted(POLICIES)
+SESSIONS = {"s1": frozenset({"a", "b"}), "s2": frozenset({"b"})}
+
+
+class DispatcherMachine(RuleBasedStateMachine):
+    """`picked` are leases that wait for their commit, `withdrawn` jobs that wait for their removal."""
+
+    @initialize()
+    def begin(self) -> None:
+        self.time = 1_000.0
+        self.dispatcher = Dispatcher(POLICIES, Clock(0.0, lambda: self.time), 1, 10_000)
+        for name, kinds in SESSIONS.items():
+            session = Session(name, name, "p", set(QUEUES), kinds)
+            session.attached = True
+            self.dispatcher.sessions[name] = session
+        self.numbers = itertools.count(1)
+        self.known: set[str] = set()
+        self.picked: list[Lease] = []
+        self.withdrawn: list[LiveJob] = []
+
+    def running(self) -> list[LiveJob]:
+        return [job for lease in self.dispatcher.leases.values() for job in lease.jobs.values()]
+
+    def waiting(self) -> list[LiveJob]:
+        return [job for job in self.dispatcher.jobs.values() if job.place in (Place.DUE, Place.DELAYED)]
+
+    def make(self, queue: str, kind: str, key: str, delay: float) -> LiveJob:
+        now = self.dispatcher.clock.now()
+        seq = self.dispatcher.next_seq()
+        job = LiveJob(
+            f"job-{next(self.numbers)}", queue, kind, "", "p", 0, now + delay, seq, key, "", "{}", "null", 0, 3, 0, now
+        )
+        self.known.add(job.id)
+        return job
+
+    @rule(
+        queue=st.sampled_from(QUEUES),
+        kind=st.sampled_from(("a", "b", "nobody")),
+        key=st.sampled_from(("", "x", "y")),
+        delay=st.sampled_from((0.0, 0.0, 5.0)),
+    )
+    def add(self, queue: str, kind: str, key: str, delay: float) -> None:
+        self.dispatcher.add(self.make(queue, kind, key, delay))
+
+    @rule(session=st.sampled_from(sorted(SESSIONS)), queue=st.sampled_from(QUEUES), jobs=st.integers(0, 3))
+    def set_capacity(self, session: str, queue: str, jobs: int) -> None:
+        self.dispatcher.sessions[session].capacity[queue] = jobs
+
+    @rule(seconds=st.sampled_from((1.0, 6.0)))
+    def pass_time(self, seconds: float) -> None:
+        self.time += seconds
+        self.dispatcher.admit_due()
+
+    @rule(session=st.sampled_from(sorted(SESSIONS)), queue=st.sampled_from(QUEUES))
+    def pick(self, session: str, queue: str) -> None:
+        worker = self.dispatcher.sessions[session]
+        room = worker.room(queue)
+        lease = self.dispatcher.pick(worker, queue)
+        if lease is not None:
+            assert 0 < len(lease.jobs) <= room
+            assert all(job.kind in worker.kinds for job in lease.jobs.values())
+            self.picked.append(lease)
+
+    @rule(queue=st.sampled_from(QUEUES), kind=st.sampled_from(("a", "b")))
+    def hand_off_directly(self, queue: str, kind: str) -> None:
+        job = self.make(queue, kind, "", 0.0)
+        behind = len(self.dispatcher.queue(queue).order)
+        leases = self.dispatcher.pick_new(queue, [job])
+        assert not (leases and behind), "a new job never passes one that waits"
+        self.dispatcher.learn(job) if leases else self.dispatcher.add(job)
+        self.picked += leases
+
+    @precondition(lambda self: self.picked)
+    @rule(data=st.data(), committed=st.booleans())
+    def settle_claim(self, data: st.DataObject, committed: bool) -> None:
+        lease = data.draw(st.sampled_from(self.picked))
+        self.picked.remove(lease)
+        if committed:
+            self.dispatcher.grant(lease)
+        else:
+            self.dispatcher.unpick(lease)
+
+    @precondition(lambda self: self.picked)
+    @rule(data=st.data())
+    def find_a_row_gone(self, data: st.DataObject) -> None:
+        lease = data.draw(st.sampled_from(self.picked))
+        job = data.draw(st.sampled_from(sorted(lease.jobs.values(), key=lambda job: job.seq)))
+        self.dispatcher.drop_picked(lease, job)
+        self.known.remove(job.id)
+        if not lease.jobs:
+            self.picked.remove(lease)
+
+    @precondition(lambda self: self.running())
+    @rule(data=st.data(), again=st.sampled_from((None, 0.0, 5.0)))
+    def end(self, data: st.DataObject, again: float | None) -> None:
+        job = data.draw(st.sampled_from(self.running()))
+        self.dispatcher.end(job)
+        if again is None:
+            self.dispatcher.forget(job)
+            self.known.remove(job.id)
+        else:
+            job.run_at = self.dispatcher.clock.now() + again
+            self.dispatcher.restore(job)
+
+    @precondition(lambda self: self.waiting())
+    @rule(data=st.data())
+    def withdraw(self, data: st.DataObject) -> None:
+        job = data.draw(st.sampled_from(self.waiting()))
+        self.dispatcher.withdraw(job)
+        self.withdrawn.append(job)
+
+    @precondition(lambda self: self.withdrawn)
+    @rule(removed=st.booleans())
+    def settle_withdrawal(self, removed: bool) -> None:
+        job = self.withdrawn.pop()
+        if removed:
+            self.dispatcher.forget(job)
+            self.known.remove(job.id)
+        else:
+            self.dispatcher.restore(job)
+
+    @invariant()
+    def every_job_is_in_exactly_one_place(self) -> None:
+        picked = [job for lease in self.picked for job in lease.jobs.values()]
+        due = [job for name in QUEUES for job in self.dispatcher.queue(name).order]
+        delayed = [job for job in self.dispatcher.jobs.values() if job.place is Place.DELAYED]
+        places = [*picked, *due, *delayed, *self.running(), *self.withdrawn]
+        assert sorted(job.id for job in places) == sorted(self.known)
+
+    @invariant()
+    def counters_say_what_is_there(self) -> None:
+        busy = [*self.running(), *(job for lease in self.picked for job in lease.jobs.values())]
+        for name in QUEUES:
+            state = self.dispatcher.queue(name)
+            assert state.running == sum(job.queue == name for job in busy)
+            waits = [job for job in self.dispatcher.jobs.values() if job.queue == name]
+            assert state.delayed == sum(job.place is Place.DELAYED for job in waits)
+        leases = [*self.dispatcher.leases.values(), *self.picked]
+        for session in self.dispatcher.sessions.values():
+            assert session.holding == sum(len(lease.jobs) for lease in leases if lease.session_id == session.id)
+
+    @invariant()
+    def limits_hold(self) -> None:
+        busy = [*self.running(), *(job for lease in self.picked for job in lease.jobs.values())]
+        assert sum(job.queue == "two" for job in busy) <= 2
+        keys = [job.key for job in busy if job.queue == "keyed" and job.key]
+        assert len(keys) == len(set(keys))
+
+
+TestDispatcher = DispatcherMachine.TestCase
+TestDispatcher.settings = settings(max_examples=80, stateful_step_count=50, deadline=None)
+
+
+def test_the_next_job_of_a_limited_queue_is_not_picked_for_a_worker_that_asked_for_none():
+    dispatcher = Dispatcher(POLICIES, Clock(1_000.0), 1, 10_000)
+    session = Session("s", "s", "p", {"two"}, frozenset({"a"}))
+    session.attached = True
+    session.hold("two", 1)
+    dispatcher.sessions["s"] = session
+    job = LiveJob("j", "two", "a", "", "p", 0, 0.0, 1, "", "", "{}", "null", 0, 3, 0, 0.0)
+    dispatcher.add(job)
+    session.capacity["two"] = 0
+    assert dispatcher.pick(session, "two", freed=1, ended=1) is None
+    session.capacity["two"] = 1
+    assert dispatcher.pick(session, "two", freed=1, ended=1) is not None

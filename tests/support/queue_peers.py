@@ -1,0 +1,110 @@
+"""Small real gRPC servers for tests of things that call the queue service: a standby, a refusing one, a slow one.
+
+    async with queue_peer(SubmitEmails=refuse(StatusCode.UNAVAILABLE, "NOT_ACTIVE")) as standby:
+        ...
+        assert standby.calls("SubmitEmails") == 1
+
+They speak the wire protocol and know nothing of queues: what a method answers is the test's to say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import grpc
+from google.protobuf.any_pb2 import Any as AnyMessage
+from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
+from google.rpc import error_details_pb2, status_pb2
+from grpc import aio
+
+from jobline.v1 import account_service_pb2, email_service_pb2
+
+__all__ = ["Answer", "Call", "QueuePeer", "queue_peer", "refuse"]
+
+
+@dataclass(frozen=True)
+class Call:
+    method: str
+    request: Message
+    metadata: Mapping[str, Any]
+
+
+Context = aio.ServicerContext[Any, Any]
+Answer = Callable[[Call, Context], Awaitable[Message]]
+
+
+@dataclass
+class QueuePeer:
+    """A running server: its address and what it was asked."""
+
+    answers: dict[str, Answer | Message]
+    received: list[Call] = field(default_factory=list)
+    address: str = ""
+
+    def calls(self, method: str) -> int:
+        return sum(call.method == method for call in self.received)
+
+    async def handle(self, method: str, request: Message, context: Context) -> Message:
+        metadata = dict(context.invocation_metadata() or ())
+        call = Call(method, request, metadata)
+        self.received.append(call)
+        answer = self.answers[method]
+        return answer if isinstance(answer, Message) else await answer(call, context)
+
+
+def refuse(
+    status: grpc.StatusCode, reason: str = "", *, fields: Mapping[str, str] | None = None, **metadata: str
+) -> Answer:
+    """Refuses as the contract says: status, ErrorInfo with reason and metadata, BadRequest with the fields."""
+
+    async def answer(call: Call, context: Context) -> Message:
+        details: list[Message] = []
+        if reason:
+            details.append(error_details_pb2.ErrorInfo(reason=reason, domain="jobline", metadata=metadata))
+        if fields:
+            found = [{"field": name, "description": text} for name, text in fields.items()]
+            details.append(error_details_pb2.BadRequest(field_violations=found))
+        rich = status_pb2.Status(code=status.value[0], message="refused by the test", details=map(_packed, details))
+        trailer = (("grpc-status-details-bin", rich.SerializeToString()),)
+        await context.abort(status, rich.message, trailing_metadata=trailer)
+
+    return answer
+
+
+def _packed(message: Message) -> AnyMessage:
+    packed = AnyMessage()
+    packed.Pack(message)
+    return packed
+
+
+@asynccontextmanager
+async def queue_peer(**answers: Answer | Message) -> AsyncIterator[QueuePeer]:
+    """The server on a free port of 127.0.0.1, until the block ends. Callers are welcome unless the test says no."""
+    welcome = account_service_pb2.EnsureCallerResponse()
+    peer = QueuePeer({"EnsureCaller": welcome, **answers})
+    server = aio.server()
+    for module in (account_service_pb2, email_service_pb2):
+        for service in module.DESCRIPTOR.services_by_name.values():
+            handlers = {method.name: _handler(peer, method) for method in service.methods}
+            server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service.full_name, handlers),))
+    peer.address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+    await server.start()
+    try:
+        yield peer
+    finally:
+        await server.stop(None)
+
+
+def _handler(peer: QueuePeer, method: Any) -> grpc.RpcMethodHandler[Any, Any]:
+    async def handle(request: Message, context: Context) -> Message:
+        return await peer.handle(method.name, request, context)
+
+    return grpc.unary_unary_rpc_method_handler(
+        handle,
+        request_deserializer=GetMessageClass(method.input_type).FromString,
+        response_serializer=lambda message: message.SerializeToString(),
+    )
