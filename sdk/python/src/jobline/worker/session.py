@@ -149,8 +149,9 @@ class Session:
         """The service wants this stream to go elsewhere, and nothing is held that would have to be resumed there."""
         return self.moving and not self.leases and not self.outcomes
 
-    def shortest_lease(self) -> float:
-        return min((terms.lease for terms in self._terms.values()), default=Terms().lease)
+    def shortest_trust(self) -> float:
+        """Seconds that a lease may go on without a word: one that was never confirmed ends with its receipt deadline."""
+        return min((min(terms.lease, terms.receipt) for terms in self._terms.values()), default=Terms().receipt)
 
     def hello(self) -> work_service_pb2.WorkRequest:
         held = self.leases.entries()

@@ -116,8 +116,8 @@ class Transport:
             log.warning("the work stream to %s broke: %s", address, error)
         finally:
             session.stream_ended()
-        held_lease = session.shortest_lease() if session.leases else None
-        return self._reconnect.after(time.monotonic() - started, held_lease, inactive=inactive)
+        trust = session.shortest_trust() if session.leases else None
+        return self._reconnect.after(time.monotonic() - started, trust, inactive=inactive)
 
     async def _stream(self, address: str) -> None:
         async with open_channel(address) as channel:

@@ -7,6 +7,8 @@ import logging
 import random
 from collections.abc import Awaitable, Callable
 
+import psycopg
+
 from jobline_queue.dispatch.term import TermLost
 
 logger = logging.getLogger(__name__)
@@ -26,6 +28,8 @@ async def periodically(name: str, seconds: float, run_once: Callable[[], Awaitab
                 logger.info("%s: %d", name, count)
         except TermLost:
             raise
+        except psycopg.OperationalError as error:
+            logger.warning("%s failed: the database does not answer (%s)", name, type(error).__name__)
         except Exception:
             logger.exception("%s failed; trying again in %g s", name, seconds)
         await asyncio.sleep(seconds * random.uniform(0.9, 1.1))
