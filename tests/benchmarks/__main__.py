@@ -10,13 +10,14 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
+from rich.console import Console
+
 from benchmarks import draining, enqueueing, latency, listing
 from benchmarks.house import House, open_house
 from benchmarks.machine import Machine, commit_ms
 from benchmarks.report import print_report, write_json
 from benchmarks.samples import Outcome, Sample
 from benchmarks.workload import CALLERS, FULL, QUICK, Sizes
-from rich.console import Console
 
 Measure = Callable[[House, Sizes], Sample]
 

@@ -12,13 +12,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import psycopg
+
 from benchmarks.enqueueing import fill
 from benchmarks.house import House, QueueProcess, Workers
 from benchmarks.meter import Meter
 from benchmarks.samples import Sample
 from benchmarks.start_log import Start
 from benchmarks.workload import PREFETCH, QUEUE, SEQUENTIAL_QUEUE, SLOTS, Sizes
-
 from support.eventually import eventually
 
 __all__ = ["one_worker", "sequential", "two_workers"]

@@ -11,7 +11,6 @@ from benchmarks.house import House, QueueProcess
 from benchmarks.meter import Meter
 from benchmarks.samples import Sample
 from benchmarks.workload import CALLERS, KIND, QUEUE, Sizes, new_jobs, payload
-
 from jobline.client import AsyncJoblineClient
 
 __all__ = ["bulk_100", "bulk_1000", "concurrent", "fill", "single"]

@@ -15,7 +15,6 @@ from pathlib import Path
 
 from benchmarks.start_log import StartLog
 from benchmarks.workload import POLICIES, PREFETCH, QUEUE, SLOTS
-
 from jobline.client import AsyncJoblineClient
 from jobline_local.child import Child, Program
 from jobline_local.jobline_services import GrpcService, HttpService

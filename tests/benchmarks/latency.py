@@ -9,7 +9,6 @@ from benchmarks.house import House, QueueProcess, Workers
 from benchmarks.meter import Meter
 from benchmarks.samples import Sample, percentile
 from benchmarks.workload import KIND, QUEUE, Sizes, payload
-
 from jobline.client import AsyncJoblineClient
 from support.eventually import eventually
 

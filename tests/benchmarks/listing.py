@@ -13,11 +13,11 @@ from collections.abc import Callable
 
 import grpc
 import httpx
+
 from benchmarks.house import House, QueueProcess
 from benchmarks.meter import Meter
 from benchmarks.samples import Sample, percentile
 from benchmarks.workload import Sizes
-
 from jobline.v1 import email_service_pb2 as pb
 from jobline.v1.email_service_pb2_grpc import EmailServiceStub
 from support.gateway import bearer

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import psutil
 import psycopg
+
 from benchmarks.house import House
 
 __all__ = ["Costs", "Meter"]

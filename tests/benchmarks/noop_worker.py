@@ -17,7 +17,6 @@ from pathlib import Path
 
 from benchmarks.start_log import StartLog
 from benchmarks.workload import KIND
-
 from jobline.runtime import configure_logging
 from jobline.worker import Run, Worker, pipeline
 

@@ -9,12 +9,13 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks.machine import Machine
-from benchmarks.samples import Outcome
-from benchmarks.workload import Sizes
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
+
+from benchmarks.machine import Machine
+from benchmarks.samples import Outcome
+from benchmarks.workload import Sizes
 
 __all__ = ["print_report", "write_json"]
 
