@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 
 import jwt
 import pytest
+from typer.testing import CliRunner
 
+from jobline.cli.main import build
 from jobline.cli.tokens import mint_token
 from jobline.runtime import DEVELOPMENT_JWT_SECRET, Settings, SettingsError
 
@@ -54,3 +57,10 @@ def test_a_bad_claim_is_refused_with_its_name(change: dict[str, object], field: 
 def test_an_empty_subject_is_refused() -> None:
     with pytest.raises(ValueError, match=r"^sub: expected"):
         mint_token(Settings({}), " ")
+
+
+def test_a_script_gets_the_token_and_how_long_it_lasts_as_one_document() -> None:
+    answer = CliRunner().invoke(build(["token"]), ["token", "--sub", "me", "--ttl", "5m", "--json"])
+    document = json.loads(answer.stdout)
+    assert document["ttl"] == 300
+    assert jwt.decode(document["token"], options={"verify_signature": False})["sub"] == "me"

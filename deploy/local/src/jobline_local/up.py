@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from jobline.runtime import Settings, SettingsError, configure_logging
-from jobline_local.endpoints import ready_line
+from jobline_local.endpoints import ready_document, ready_line
 from jobline_local.errors import StackError
 from jobline_local.sample import run_sample
 from jobline_local.settings import StackSettings
@@ -43,10 +43,15 @@ def up(
     once: Annotated[
         bool, typer.Option("--once", help="With --sample: stop after the batch; exit code 0 if all of it completed.")
     ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="The ready line as a JSON object: gateway, queue, worker. Not with --sample.")
+    ] = False,
 ) -> None:
     """Start everything on this machine: PostgreSQL, Valkey and the three services. Ctrl-C stops all of it."""
     if once and not sample:
         raise typer.BadParameter("--once needs --sample")
+    if as_json and sample:
+        raise typer.BadParameter("--json cannot go with --sample, which is a view for people")
     options = {
         "JOBLINE_DATA_DIR": data_dir,
         "JOBLINE_HOST": host,
@@ -57,20 +62,20 @@ def up(
     given = {name: str(value) for name, value in options.items() if value is not None}
     try:
         settings = StackSettings.read({**os.environ, **given})
-        succeeded = asyncio.run(_serve(settings, sample=sample, once=once))
+        succeeded = asyncio.run(_serve(settings, sample=sample, once=once, as_json=as_json))
     except (StackError, SettingsError) as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(1) from error
     raise typer.Exit(0 if succeeded else 1)
 
 
-async def _serve(settings: StackSettings, *, sample: bool, once: bool) -> bool:
+async def _serve(settings: StackSettings, *, sample: bool, once: bool, as_json: bool) -> bool:
     """Runs the stack until a signal, or with `once` until the sample is through. False: not all of it completed."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    work = asyncio.create_task(_stay_up(settings, sample=sample, once=once))
+    work = asyncio.create_task(_stay_up(settings, sample=sample, once=once, as_json=as_json))
     stopped = asyncio.create_task(stop.wait())
     await asyncio.wait({work, stopped}, return_when=asyncio.FIRST_COMPLETED)
     stopped.cancel()
@@ -83,12 +88,12 @@ async def _serve(settings: StackSettings, *, sample: bool, once: bool) -> bool:
         return not once
 
 
-async def _stay_up(settings: StackSettings, *, sample: bool, once: bool) -> bool:
+async def _stay_up(settings: StackSettings, *, sample: bool, once: bool, as_json: bool) -> bool:
     configure_logging("stack")
     if sample:
         _log_to_file(settings)
     async with running_stack(settings, log_files=sample) as endpoints:
-        print(ready_line(endpoints), flush=True)
+        print(ready_document(endpoints) if as_json else ready_line(endpoints), flush=True)
         succeeded = await run_sample(Settings(settings.environ), endpoints.gateway) if sample else True
         if once:
             return succeeded

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from jobline.cli.output import JsonOption, print_document
 from jobline.cli.tokens import ROLES, mint_token
 from jobline.durations import parse_duration
 from jobline.runtime import Settings
@@ -21,20 +22,25 @@ def token(
     ] = None,
     email: Annotated[str, typer.Option("--email", help="The user's e-mail address.")] = "",
     ttl: Annotated[str, typer.Option("--ttl", help="How long it is valid: 30s, 5m, 1h, 7d.")] = "1h",
+    as_json: JsonOption = False,
 ) -> None:
     """Print a signed bearer token (HS256 with JOBLINE_JWT_SECRET, or the development secret)."""
     try:
+        seconds = parse_duration(ttl)
         text = mint_token(
             Settings(),
             sub,
             role=role,
             businesses=dict(_business_role(item) for item in business or []),
             email=email,
-            ttl=parse_duration(ttl),
+            ttl=seconds,
         )
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
-    typer.echo(text)
+    if as_json:
+        print_document({"token": text, "ttl": seconds})
+    else:
+        typer.echo(text)
 
 
 def _business_role(text: str) -> tuple[str, str]:
