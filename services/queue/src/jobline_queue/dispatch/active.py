@@ -94,9 +94,6 @@ class QueueCore:
     def hooks(self) -> HookRegistry:
         return self._hooks
 
-    def policy(self, queue: str) -> QueuePolicy:
-        return self._policies.get(queue) or QueuePolicy(queue)
-
     async def run(self) -> None:
         """Campaigns and serves until cancelled; then hands over."""
         try:

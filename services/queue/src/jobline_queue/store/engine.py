@@ -7,16 +7,12 @@ statement on an index nested loop: a table that was analysed while it was empty 
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
-import psycopg
 from psycopg import AsyncConnection
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from jobline_queue.store.migrate import sqlalchemy_url
-
-logger = logging.getLogger(__name__)
 
 #: Shared by every writing session; held exclusively for a moment by a service that takes over.
 WRITERS_LOCK = 0x6A6F626C_77726974
@@ -96,13 +92,3 @@ def open_pool(database_url: str) -> AsyncEngine:
             **CLIENT_KEEPALIVES,
         },
     )
-
-
-async def reachable(database_url: str) -> bool:
-    """Whether the database answers at all."""
-    try:
-        async with await connect(database_url, "probe"):
-            return True
-    except psycopg.OperationalError as error:
-        logger.warning("database unreachable: %s", str(error).splitlines()[0] if str(error) else type(error).__name__)
-        return False
