@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from jobline_queue.core.live_job import Lease, LiveJob, Place
-from jobline_queue.core.policy import QueuePolicy
+from jobline_queue.core.policy import Order, QueuePolicy
 from jobline_queue.dispatch.clock import Clock
 from jobline_queue.dispatch.dispatcher import Dispatcher
 from jobline_queue.dispatch.session import Session
@@ -18,6 +18,8 @@ POLICIES = {
     "free": QueuePolicy("free"),
     "two": QueuePolicy("two", max_running=2),
     "keyed": QueuePolicy("keyed", max_running_per_key=1),
+    "fair": QueuePolicy("fair", order=Order.FAIR, weights={"ann": 2}),
+    "fair_keyed": QueuePolicy("fair_keyed", order=Order.FAIR, max_running_per_key=1, expires_after=20.0),
 }
 QUEUES = sorted(POLICIES)
 SESSIONS = {"s1": frozenset({"a", "b"}), "s2": frozenset({"b"})}
@@ -45,11 +47,11 @@ class DispatcherMachine(RuleBasedStateMachine):
     def waiting(self) -> list[LiveJob]:
         return [job for job in self.dispatcher.jobs.values() if job.place in (Place.DUE, Place.DELAYED)]
 
-    def make(self, queue: str, kind: str, key: str, delay: float) -> LiveJob:
+    def make(self, queue: str, kind: str, key: str, delay: float, owner: str = "") -> LiveJob:
         now = self.dispatcher.clock.now()
-        seq = self.dispatcher.next_seq()
+        number, seq = next(self.numbers), self.dispatcher.next_seq()
         job = LiveJob(
-            f"job-{next(self.numbers)}", queue, kind, "", "p", 0, now + delay, seq, key, "", "{}", "null", 0, 3, 0, now
+            f"job-{number}", queue, kind, owner, "p", 0, now + delay, seq, key, "", "{}", "null", 0, 3, 0, now
         )
         self.known.add(job.id)
         return job
@@ -59,9 +61,10 @@ class DispatcherMachine(RuleBasedStateMachine):
         kind=st.sampled_from(("a", "b", "nobody")),
         key=st.sampled_from(("", "x", "y")),
         delay=st.sampled_from((0.0, 0.0, 5.0)),
+        owner=st.sampled_from(("", "ann", "ben")),
     )
-    def add(self, queue: str, kind: str, key: str, delay: float) -> None:
-        self.dispatcher.add(self.make(queue, kind, key, delay))
+    def add(self, queue: str, kind: str, key: str, delay: float, owner: str) -> None:
+        self.dispatcher.add(self.make(queue, kind, key, delay, owner))
 
     @rule(session=st.sampled_from(sorted(SESSIONS)), queue=st.sampled_from(QUEUES), jobs=st.integers(0, 3))
     def set_capacity(self, session: str, queue: str, jobs: int) -> None:
@@ -145,8 +148,17 @@ class DispatcherMachine(RuleBasedStateMachine):
         picked = [job for lease in self.picked for job in lease.jobs.values()]
         due = [job for name in QUEUES for job in self.dispatcher.queue(name).order]
         delayed = [job for job in self.dispatcher.jobs.values() if job.place is Place.DELAYED]
-        places = [*picked, *due, *delayed, *self.running(), *self.withdrawn]
+        places = [*picked, *due, *delayed, *self.running(), *self.withdrawn, *self.dispatcher.expired]
         assert sorted(job.id for job in places) == sorted(self.known)
+
+    @invariant()
+    def positions_count_from_one_without_gaps(self) -> None:
+        for name in QUEUES:
+            jobs = [job for job in self.dispatcher.jobs.values() if job.queue == name]
+            jobs += [job for lease in self.picked if lease.queue == name for job in lease.jobs.values()]
+            positions = {job.id: self.dispatcher.position(job) for job in jobs}
+            found = sorted(position for position in positions.values() if position)
+            assert found == list(range(1, len(found) + 1))
 
     @invariant()
     def counters_say_what_is_there(self) -> None:
@@ -164,8 +176,9 @@ class DispatcherMachine(RuleBasedStateMachine):
     def limits_hold(self) -> None:
         busy = [*self.running(), *(job for lease in self.picked for job in lease.jobs.values())]
         assert sum(job.queue == "two" for job in busy) <= 2
-        keys = [job.key for job in busy if job.queue == "keyed" and job.key]
-        assert len(keys) == len(set(keys))
+        for name in ("keyed", "fair_keyed"):
+            keys = [job.key for job in busy if job.queue == name and job.key]
+            assert len(keys) == len(set(keys))
 
 
 TestDispatcher = DispatcherMachine.TestCase

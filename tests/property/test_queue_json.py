@@ -1,4 +1,4 @@
-"""The check of JSON text and PostgreSQL agree: what passes the one is stored by the other, with its value kept."""
+"""The check of JSON text and PostgreSQL agree: what passes the one is stored by the other, with its value kept (F12)."""
 
 from __future__ import annotations
 

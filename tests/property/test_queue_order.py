@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from jobline_queue.core.live_job import LiveJob
-from jobline_queue.dispatch.order import Order
+from jobline_queue.dispatch.order import FifoOrder
 
 KINDS = ("a", "b", "c")
 
@@ -26,7 +26,7 @@ class OrderBesideAList(RuleBasedStateMachine):
     @initialize(limit=st.integers(0, 2))
     def begin(self, limit: int) -> None:
         self.limit = limit
-        self.order = Order(limit)
+        self.order = FifoOrder(limit)
         self.waiting: list[LiveJob] = []
         self.running: list[LiveJob] = []
         self.numbers = itertools.count(1)

@@ -37,14 +37,22 @@ def _runs(process: psutil.Process) -> bool:
 
 
 class ProgramUnderTest:
-    """A Python module run as a program, its standard output and error in files."""
+    """A program, Python unless told otherwise, its standard output and error in files."""
 
-    def __init__(self, arguments: tuple[str, ...], environ: Mapping[str, str], logs: Path, name: str) -> None:
+    def __init__(
+        self,
+        arguments: tuple[str, ...],
+        environ: Mapping[str, str],
+        logs: Path,
+        name: str,
+        *,
+        program: str = sys.executable,
+    ) -> None:
         self.output = logs / f"{name}.out"
         self.errors = logs / f"{name}.err"
         with self.output.open("wb") as output, self.errors.open("wb") as errors:
             self._process = subprocess.Popen(
-                (sys.executable, *arguments), env=dict(environ), stdout=output, stderr=errors, stdin=subprocess.DEVNULL
+                (program, *arguments), env=dict(environ), stdout=output, stderr=errors, stdin=subprocess.DEVNULL
             )
         self.pid = self._process.pid
 

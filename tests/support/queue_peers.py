@@ -21,7 +21,7 @@ from google.protobuf.message_factory import GetMessageClass
 from google.rpc import error_details_pb2, status_pb2
 from grpc import aio
 
-from jobline.v1 import account_service_pb2, email_service_pb2
+from jobline.v1 import account_service_pb2, email_service_pb2, job_service_pb2
 
 __all__ = ["Answer", "Call", "QueuePeer", "queue_peer", "refuse"]
 
@@ -87,9 +87,9 @@ async def queue_peer(**answers: Answer | Message) -> AsyncIterator[QueuePeer]:
     welcome = account_service_pb2.EnsureCallerResponse()
     peer = QueuePeer({"EnsureCaller": welcome, **answers})
     server = aio.server()
-    for module in (account_service_pb2, email_service_pb2):
+    for module in (account_service_pb2, email_service_pb2, job_service_pb2):
         for service in module.DESCRIPTOR.services_by_name.values():
-            handlers = {method.name: _handler(peer, method) for method in service.methods}
+            handlers = {each.name: _handler(peer, each) for each in service.methods if not each.server_streaming}
             server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service.full_name, handlers),))
     peer.address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
     await server.start()

@@ -18,6 +18,24 @@ rate = "3/s"
 [queues.closed]
 paused = true
 
+# ---- fair share
+[queues.fair_keys]
+order = "fair"
+max_running_per_key = 1
+[queues.fair_batch]
+order = "fair"
+[queues.fair_priority]
+order = "fair"
+[queues.fair_weights]
+order = "fair"
+weights = { "user:heavy" = 3 }
+[queues.fair_told]
+order = "fair"
+weights = { "user:heavy" = 3 }
+[queues.fair_one]
+order = "fair"
+max_running = 1
+
 # ---- ends of runs: the default lease is long enough for any test, these lapse within one
 [queues.backoff]
 backoff = ["300ms", "1h"]

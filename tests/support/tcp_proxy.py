@@ -12,7 +12,8 @@ __all__ = ["TcpProxy", "tcp_proxy"]
 class TcpProxy:
     """Forwards to one target.
 
-    `cut` ends what is open, `refuse` also what comes; `stall` keeps connections and forwards nothing.
+    `cut` ends what is open, `refuse` also what comes; `stall` keeps connections and forwards nothing; `mute` forwards what
+    clients send and drops what is answered, until `heal`; `cut_after` ends everything once so many bytes were answered.
     """
 
     def __init__(self, target: str) -> None:
@@ -22,8 +23,11 @@ class TcpProxy:
         self._writers: set[asyncio.StreamWriter] = set()
         self._flowing = asyncio.Event()
         self._flowing.set()
-        self._refusing = False
+        self._refusing = self._muted = False
         self.connections = 0
+        #: Bytes of answers that were dropped, and that were passed on.
+        self.dropped = self.answered = 0
+        self._allowed: int | None = None
         self.address = ""
 
     async def start(self) -> None:
@@ -41,8 +45,16 @@ class TcpProxy:
     def stall(self) -> None:
         self._flowing.clear()
 
+    def mute(self) -> None:
+        self._muted = True
+
+    def cut_after(self, count: int) -> None:
+        """The next `count` bytes of answers pass; with them whatever is open ends. What connects later is whole."""
+        self._allowed = count
+
     def heal(self) -> None:
-        self._refusing = False
+        self._allowed = None
+        self._refusing = self._muted = False
         self._flowing.set()
 
     async def close(self) -> None:
@@ -64,18 +76,28 @@ class TcpProxy:
         both = {writer, up_writer}
         self._writers |= both
         try:
-            await asyncio.gather(self._pump(reader, up_writer), self._pump(up_reader, writer))
+            await asyncio.gather(self._pump(reader, up_writer), self._pump(up_reader, writer, answers=True))
         finally:
             self._writers -= both
             for each in both:
                 each.transport.abort()
 
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, answers: bool = False) -> None:
         with contextlib.suppress(OSError):
             while data := await reader.read(65536):
                 await self._flowing.wait()
+                if answers and self._muted:
+                    self.dropped += len(data)
+                    continue
+                if answers and self._allowed is not None:
+                    data, self._allowed = data[: self._allowed], self._allowed - len(data)
+                if answers:
+                    self.answered += len(data)
                 writer.write(data)
                 await writer.drain()
+                if answers and self._allowed is not None and self._allowed <= 0:
+                    self._allowed = None
+                    self.cut()
         writer.transport.abort()
 
 

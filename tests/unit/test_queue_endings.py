@@ -7,6 +7,7 @@ import pytest
 
 from jobline_queue.core.ending import (
     MAX_LOSSES,
+    MAX_VANISHED,
     Completed,
     Failed,
     Lost,
@@ -36,6 +37,8 @@ OUTCOMES: list[Outcome] = [
     Snoozed(60.0),
     Released("shutdown"),
     Lost(),
+    Lost(vanished=1),
+    Lost(vanished=MAX_VANISHED + 1),
     TimedOut(),
     Revoked("user:a", "changed my mind"),
 ]
@@ -43,10 +46,10 @@ OUTCOMES: list[Outcome] = [
 
 def running(**fields: Any) -> LiveJob:
     """A received run of a job that has two counted runs to go."""
-    common: dict[str, Any] = {"attempt": 0, "max_attempts": 3, "losses": 0, "received": True, "step": "one"}
-    return LiveJob(
-        "id", "test", "kind", "", "p", 0, 900.0, 1, "", "", "{}", "null", created_at=900.0, **{**common, **fields}
-    )
+    job = LiveJob("id", "test", "kind", "", "p", 0, 900.0, 1, "", "", "{}", "null", 0, 3, 0, created_at=900.0)
+    for name, value in {"received": True, "step": "one", **fields}.items():
+        setattr(job, name, value)
+    return job
 
 
 @pytest.mark.parametrize("outcome", OUTCOMES, ids=repr)
@@ -149,3 +152,18 @@ def test_the_table_has_no_arrow_out_of_a_finished_state_but_retry_delete_and_pru
 def test_running_is_reached_by_claim_alone():
     into = {arrow for (state, arrow), goals in TRANSITIONS.items() if State.RUNNING in goals and state != State.RUNNING}
     assert into == {Arrow.CLAIM}
+
+
+def test_a_delivery_that_vanishes_with_its_worker_costs_nothing_at_first_then_waits_apart_then_counts():
+    """F12: a job that kills its worker before the receipt is poison in the end, and its neighbours are not."""
+    job = running(received=False, losses=MAX_LOSSES - 1, attempt=1, max_attempts=100)
+    first = end_run(job, POLICY, Lost(vanished=1), NOW)
+    assert (first.state, first.run_at, first.attempt, first.losses) == (State.PENDING, job.run_at, 1, 2)
+    for times in range(2, MAX_VANISHED + 1):
+        waits = {end_run(job, POLICY, Lost(vanished=times), NOW).run_at - NOW for _ in range(50)}
+        assert len(waits) == 50
+        assert 0 <= min(waits) < max(waits) <= 2.0**times
+    counted = end_run(job, POLICY, Lost(vanished=MAX_VANISHED + 1), NOW)
+    assert (counted.state, counted.attempt) == (State.FAILED, 2)
+    assert counted.error is not None
+    assert counted.error.code == "POISON"

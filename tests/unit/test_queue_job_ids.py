@@ -5,28 +5,30 @@ import uuid
 import pytest
 
 from jobline_queue.core.errors import InvalidField
-from jobline_queue.core.new_job import NewJob, job_id, request_time
+from jobline_queue.core.new_job import NewJob, job_ids, request_time
 
 REQUEST = "01a2013f-fc9b-75d8-97e1-7e0a48d15691"
 JOB = NewJob("queue", "kind", payload='{"a":1}')
 
 
-def id_of(principal: str = "p", request: str = REQUEST, index: int = 0, job: NewJob = JOB) -> str:
-    return job_id(request_time(request), principal, request, index, job)
+def id_of(principal: str = "p", request: str = REQUEST, job: NewJob = JOB) -> str:
+    return job_ids(principal, request, [job])[0]
 
 
 def test_an_id_is_a_version_7_uuid_of_the_requests_time():
-    made = uuid.UUID(id_of())
-    assert (made.version, made.variant) == (7, uuid.RFC_4122)
-    assert made.int >> 80 == uuid.UUID(REQUEST).int >> 80
+    for text in job_ids("p", REQUEST, [JOB] * 1000):
+        made = uuid.UUID(text)
+        assert str(made) == text
+        assert (made.version, made.variant) == (7, uuid.RFC_4122)
+        assert made.int >> 80 == uuid.UUID(REQUEST).int >> 80
 
 
 def test_the_same_call_gets_the_same_ids():
-    assert [id_of(index=index) for index in range(5)] == [id_of(index=index) for index in range(5)]
+    assert job_ids("p", REQUEST, [JOB] * 5) == job_ids("p", REQUEST, [JOB] * 5)
 
 
 def test_ids_of_one_call_differ_and_sort_in_its_order():
-    ids = [id_of(index=index) for index in range(1000)]
+    ids = job_ids("p", REQUEST, [JOB] * 1000)
     assert len(set(ids)) == 1000
     assert ids == sorted(ids)
 
@@ -35,8 +37,18 @@ def test_no_caller_can_aim_at_the_ids_of_another():
     assert id_of("alice") != id_of("bob")
 
 
-def test_a_request_id_used_again_by_mistake_gives_another_job_another_id():
-    assert id_of() != id_of(job=NewJob("queue", "kind", payload='{"a":2}'))
+@pytest.mark.parametrize(
+    "other",
+    [
+        NewJob("queue", "kind", payload='{"a":2}'),
+        NewJob("queue", "other", payload='{"a":1}'),
+        NewJob("other", "kind", payload='{"a":1}'),
+        NewJob("queue", "kind", owner="user:a", payload='{"a":1}'),
+    ],
+)
+def test_a_request_id_used_again_by_mistake_gives_other_jobs_other_ids(other: NewJob):
+    assert id_of() != id_of(job=other)
+    assert not set(job_ids("p", REQUEST, [JOB, JOB])) & set(job_ids("p", REQUEST, [JOB, other]))
 
 
 @pytest.mark.parametrize("text", ["", "x", "6f2b1a8e-3c4d-4e5f-8a9b-0c1d2e3f4a5b", REQUEST + "0", "0" * 36])

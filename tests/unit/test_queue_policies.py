@@ -27,6 +27,13 @@ def test_a_file_is_laid_over_the_built_in_policies_key_by_key():
     assert (policies["mine"].max_attempts, policies["mine"].max_running) == (3, 0)
 
 
+def test_owners_of_a_fair_queue_have_weights():
+    policies = load_policies('[queues.mine]\norder = "fair"\nweights = { "business:acme" = 3 }\n')
+    assert policies["mine"].weights == {"business:acme": 3}
+    with pytest.raises(PolicyError, match=r'queues\.mine\.weights: expected order = "fair"'):
+        load_policies('[queues.mine]\nweights = { "business:acme" = 3 }\n')
+
+
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
@@ -51,6 +58,9 @@ def test_a_file_is_laid_over_the_built_in_policies_key_by_key():
         ('step_backoff = ["1x"]', "duration"),
         ('cancel = "later"', "one of now, boundary, pending_only"),
         ('order = "lifo"', "one of fifo, fair"),
+        ("weights = 3", "table of owners"),
+        ('weights = { "user:a" = 0 }', "integer from 1 to 1000"),
+        ('weights = { "user:a" = 1.5 }', "integer from 1 to 1000"),
         ("retry_resumes = 1", "true or false"),
         ('paused = "no"', "true or false"),
         ('rate = "60"', "a rate such as"),

@@ -64,6 +64,10 @@ def test_a_reason_of_another_domain_is_not_taken_for_ours():
     assert type(errors.from_rpc_error(rpc_error(grpc.StatusCode.UNAVAILABLE, info))) is errors.Unavailable
 
 
+def test_a_call_cut_off_by_a_server_that_stops_is_a_service_that_was_not_there():
+    assert type(errors.from_rpc_error(rpc_error(grpc.StatusCode.CANCELLED))) is errors.Unavailable
+
+
 def test_details_that_cannot_be_read_leave_the_status_to_decide():
     broken = AioRpcError(
         grpc.StatusCode.NOT_FOUND, Metadata(), Metadata(("grpc-status-details-bin", b"\xff\xff")), details="gone"

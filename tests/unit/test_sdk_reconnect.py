@@ -33,10 +33,18 @@ def test_while_jobs_are_held_no_wait_exceeds_a_third_of_their_lease():
     assert all(wait <= 3.0 for wait in waits(Reconnect(["a:1"]), 50, held_lease=9.0))
 
 
-def test_a_stream_that_lived_for_a_minute_starts_the_waits_anew():
+def test_a_stream_that_lived_for_a_while_starts_the_waits_anew():
     reconnect = Reconnect(["a:1"])
     waits(reconnect, 20)
-    assert reconnect.after(60.0, None, inactive=False) <= 0.2
+    assert reconnect.after(Reconnect.HEALTHY_AFTER, None, inactive=False) <= 0.2
+
+
+def test_no_wait_is_long_while_a_standby_answers_that_will_take_over():
+    reconnect = Reconnect(["dead:1", "standby:1"])
+    waits(reconnect, 20)
+    answers = [True, *[False, True] * 50]
+    assert all(reconnect.after(0.0, None, inactive=answer) <= 2.0 for answer in answers)
+    assert any(wait > 2.0 for wait in waits(reconnect, 50)), "nobody answers any more"
 
 
 def test_a_standby_is_left_at_once_as_long_as_there_is_another_address():

@@ -230,6 +230,31 @@ def test_a_service_that_leaves_a_heartbeat_unanswered_for_an_interval_is_given_u
     assert not world.session.deaf.is_set()
 
 
+def test_a_stream_on_which_a_lease_lapsed_is_given_up_and_the_next_one_is_not():
+    world = World()
+    world.connect()
+    world.assign("a")
+    world.backlog.take()
+    world.wait(9.1)
+    assert world.session.deaf.is_set(), "nothing was answered within the receipt deadline"
+    world.session.stream_ended()
+    world.connect()
+    world.assign("b", token="u")
+    world.backlog.take()
+    world.session.stream_ended()
+    world.wait(9.1)
+    assert [delivery.assignment.job_id for delivery in world.lost] == ["a", "b"]
+    assert not world.session.deaf.is_set(), "it lapsed between two streams"
+
+
+def test_an_assignment_that_comes_twice_is_one_run():
+    world = World()
+    world.connect()
+    world.assign("a")
+    world.assign("a")
+    assert len(world.backlog) == 1
+
+
 def test_jobs_that_do_not_begin_for_a_second_are_released_and_the_capacity_follows():
     world = World()
     world.connect()
@@ -348,6 +373,25 @@ async def test_a_finished_step_is_reported_again_after_a_reconnect_and_after_ret
     assert [s.step.name for s in world.messages()[0].reports.steps] == ["one"]
     ack(pb.STEP_STATUS_STORED)
     assert await asyncio.wait_for(stored, 5) == pb.STEP_STATUS_STORED
+
+
+async def test_a_step_that_is_not_answered_for_an_interval_is_reported_again():
+    world = World()
+    world.connect()
+    world.assign("a")
+    delivery = world.backlog.take()
+    assert delivery is not None
+    stored = asyncio.create_task(world.session.reports.step(delivery, job_pb2.StepOutput(name="one", output_json="1")))
+    await asyncio.sleep(0)
+    assert [s.step.name for s in world.messages()[0].reports.steps] == ["one"]
+    world.wait(1.0)
+    world.messages()
+    world.lease_says("a", pb.LEASE_STATE_HELD)
+    world.wait(8.9)
+    assert not any(request.reports.steps for request in world.messages())
+    world.wait(0.2)
+    assert [s.step.name for request in world.messages() for s in request.reports.steps] == ["one"]
+    stored.cancel()
 
 
 async def test_a_step_of_a_lost_lease_is_answered_lost():

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 import grpc
 
+from jobline.event_loop import new_event_loop
 from jobline.runtime import GRPC_OPTIONS
 
 __all__ = ["GrpcLoop", "bearer", "grpc_loop", "open_channel"]
@@ -41,7 +42,7 @@ class GrpcLoop:
     """An event loop on a daemon thread. All methods may be called from any thread."""
 
     def __init__(self) -> None:
-        self._loop = asyncio.new_event_loop()
+        self._loop = new_event_loop()
         self._thread = threading.Thread(target=self._serve, name="jobline-grpc", daemon=True)
         self._thread.start()
         atexit.register(self._stop)

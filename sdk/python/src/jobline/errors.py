@@ -183,6 +183,8 @@ _BY_STATUS: dict[grpc.StatusCode, type[JoblineError]] = {
     grpc.StatusCode.UNAUTHENTICATED: Unauthenticated,
     grpc.StatusCode.PERMISSION_DENIED: PermissionDenied,
     grpc.StatusCode.UNAVAILABLE: Unavailable,
+    # Not by this side, which would know: gRPC's answer to a call that meets a server in the middle of its shutdown.
+    grpc.StatusCode.CANCELLED: Unavailable,
     grpc.StatusCode.DEADLINE_EXCEEDED: DeadlineExceeded,
 }
 

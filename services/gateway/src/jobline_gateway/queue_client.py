@@ -189,8 +189,10 @@ def _queue_error(refusal: aio.AioRpcError) -> QueueError:
             detail.Unpack(info)
         elif detail.Is(bad.DESCRIPTOR):
             detail.Unpack(bad)
+    # Not cancelled by this side, which would know: gRPC's answer to a call that meets a server in the middle of its shutdown.
+    cut_off = refusal.code() is grpc.StatusCode.CANCELLED and not info.reason
     return QueueError(
-        status=refusal.code(),
+        status=grpc.StatusCode.UNAVAILABLE if cut_off else refusal.code(),
         reason=info.reason if info.domain == "jobline" else "",
         message=refusal.details() or "",
         metadata=dict(info.metadata),

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import gc
 import sys
 
+from jobline import failpoints
+from jobline.event_loop import run
 from jobline.runtime import Settings, SettingsError, configure_logging
 from jobline_queue.app import serve
 from jobline_queue.config import database_url, read_config
@@ -30,8 +31,9 @@ def main() -> None:
         if arguments.command == "migrate":
             migrate(database_url(settings))
         else:
+            failpoints.arm(settings)
             gc.set_threshold(*GC_THRESHOLD)
-            asyncio.run(serve(read_config(settings)))
+            run(serve(read_config(settings)))
     except (SettingsError, MigrationError, RuntimeError) as error:
         sys.exit(f"jobline-queue: {error}")
 

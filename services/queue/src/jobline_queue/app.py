@@ -18,7 +18,6 @@ from jobline.v1 import (
     work_service_pb2_grpc,
 )
 from jobline_queue.config import Config
-from jobline_queue.core.policy import Order
 from jobline_queue.dispatch.active import QueueCore
 from jobline_queue.dispatch.hooks import HookRegistry
 from jobline_queue.modules.accounts.servicer import AccountServicer
@@ -49,7 +48,7 @@ async def serve(config: Config) -> None:
     engine = open_pool(config.database_url)
     hooks = HookRegistry([email_hooks.HOOKS])
     instance = f"{socket.gethostname()}:{server.port}:{os.getpid()}"
-    core = QueueCore(config.database_url, instance, config.policies, hooks, server.serving)
+    core = QueueCore(config.database_url, instance, config.policies, hooks, server.serving, config.take_over_after)
     job_service_pb2_grpc.add_JobServiceServicer_to_server(JobServicer(core, JobList(engine)), server.server)
     work_service_pb2_grpc.add_WorkServiceServicer_to_server(WorkServicer(core), server.server)
     queue_service_pb2_grpc.add_QueueServiceServicer_to_server(QueueServicer(core), server.server)
@@ -57,9 +56,6 @@ async def serve(config: Config) -> None:
     account_service_pb2_grpc.add_AccountServiceServicer_to_server(AccountServicer(accounts), server.server)
     emails = EmailServicer(core, EmailStore(engine), accounts, store_jobs, perform)
     email_service_pb2_grpc.add_EmailServiceServicer_to_server(emails, server.server)
-    for policy in config.policies.values():
-        if policy.order is Order.FAIR:
-            logger.warning("queue %s: fair order is not there yet; its jobs start in FIFO order", policy.queue)
     await server.start()
     logger.info("listening on %s:%d", config.host, server.port)
     try:

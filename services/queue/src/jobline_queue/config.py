@@ -21,6 +21,8 @@ class Config:
     tokens: tuple[ServiceToken, ...]
     policies: dict[str, QueuePolicy]
     free_credits: int
+    #: Seconds of silence after which the database ends a frozen service's session, and a standby takes over.
+    take_over_after: float
 
 
 def database_url(settings: Settings) -> str:
@@ -40,6 +42,7 @@ def read_config(settings: Settings) -> Config:
         tokens=_tokens(settings),
         policies=_policies(settings.text("JOBLINE_QUEUES_FILE")),
         free_credits=settings.parse("JOBLINE_FREE_CREDITS", 5, _credits),
+        take_over_after=settings.parse("JOBLINE_TAKE_OVER_AFTER", 15.0, _silence),
     )
 
 
@@ -89,3 +92,9 @@ def _credits(text: str) -> int:
     if not text.isascii() or not text.isdigit() or int(text) > 1_000_000:
         raise ValueError(f"expected a whole number from 0 to 1000000, got {text!r}")
     return int(text)
+
+
+def _silence(text: str) -> float:
+    if not text.isascii() or not text.isdigit() or not 3 <= int(text) <= 300:
+        raise ValueError(f"expected a whole number of seconds from 3 to 300, got {text!r}")
+    return float(text)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import sys
 
+from jobline import failpoints
 from jobline.errors import JoblineError
-from jobline.runtime import SettingsError, configure_logging
+from jobline.event_loop import run
+from jobline.runtime import Settings, SettingsError, configure_logging
 from jobline_worker.app import serve
 from jobline_worker.config import WorkerConfig
 
@@ -36,7 +37,8 @@ def main() -> int:
     parser.parse_args()
     configure_logging("worker")
     try:
-        asyncio.run(serve(WorkerConfig.from_environ()))
+        failpoints.arm(Settings())
+        run(serve(WorkerConfig.from_environ()))
     except SettingsError as error:
         print(f"jobline-worker: {error}", file=sys.stderr)
         return 2

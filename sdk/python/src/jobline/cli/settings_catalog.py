@@ -93,6 +93,18 @@ def _work() -> Iterator[Setting]:
         "on or off: the built-in scheduler of cleanup, sweeps, reports and worker endpoints' jobs.",
         "on",
     )
+    yield Setting(
+        "JOBLINE_TAKE_OVER_AFTER",
+        "Seconds of silence, 3-300, after which the database ends a frozen queue service's session and a standby takes "
+        "over. A dead service is noticed at once.",
+        "15",
+    )
+    yield Setting(
+        "JOBLINE_FAILPOINTS",
+        "For tests: moments at which a queue or worker service fails, name=action[@n], comma-separated. Refused in "
+        "production.",
+        "unset",
+    )
 
 
 def _providers_of_text() -> Iterator[Setting]:

@@ -10,8 +10,8 @@ from typing import Self
 import uuid_utils
 
 from jobline.client import convert
-from jobline.client.batcher import Batcher, cut
-from jobline.client.calls import DEFAULT_DEADLINE, Calls
+from jobline.client.batcher import Batcher, requests
+from jobline.client.calls import DEFAULT_DEADLINE, Calls, job_stub, queue_stub
 from jobline.client.models import (
     Change,
     EnqueuedJob,
@@ -27,8 +27,6 @@ from jobline.client.models import (
 from jobline.client.watching import watch_jobs
 from jobline.runtime import Settings
 from jobline.v1 import job_service_pb2, queue_service_pb2
-from jobline.v1.job_service_pb2_grpc import JobServiceStub
-from jobline.v1.queue_service_pb2_grpc import QueueServiceStub
 
 __all__ = ["AsyncJoblineClient"]
 
@@ -102,19 +100,16 @@ class AsyncJoblineClient:
 
         Each call is all or nothing; when one fails, those before it are stored.
         """
-        messages = [convert.new_job(job) for job in jobs]
-        sizes = [message.ByteSize() for message in messages]
         stored: list[EnqueuedJob] = []
-        while len(stored) < len(messages):
-            batch = messages[len(stored) : len(stored) + cut(sizes, len(stored))]
-            stored += [EnqueuedJob(job.id, job.deduplicated) for job in await self._enqueue(batch)]
+        for request in list(requests(jobs)):
+            stored += [EnqueuedJob(job.id, job.deduplicated) for job in await self._send(request)]
         return stored
 
     async def get(self, job_id: str) -> JobDetails:
         """A job with its runs and finished steps."""
         request = job_service_pb2.GetJobRequest(id=job_id)
         response = await self._calls.unary(
-            lambda channel: JobServiceStub(channel).GetJob, request, idempotent=True, deadline=self._deadline
+            lambda channel: job_stub(channel).GetJob, request, idempotent=True, deadline=self._deadline
         )
         return convert.job_details(response)
 
@@ -143,7 +138,7 @@ class AsyncJoblineClient:
         )
         while True:
             page = await self._calls.unary(
-                lambda channel: JobServiceStub(channel).ListJobs, request, idempotent=True, deadline=self._deadline
+                lambda channel: job_stub(channel).ListJobs, request, idempotent=True, deadline=self._deadline
             )
             for job in page.jobs:
                 yield convert.job(job)
@@ -172,7 +167,7 @@ class AsyncJoblineClient:
         """Cancels a job; a running one as its queue's policy says."""
         request = job_service_pb2.CancelJobRequest(id=job_id, reason=reason)
         response = await self._calls.unary(
-            lambda channel: JobServiceStub(channel).CancelJob, request, idempotent=False, deadline=self._deadline
+            lambda channel: job_stub(channel).CancelJob, request, idempotent=False, deadline=self._deadline
         )
         return convert.job(response.job)
 
@@ -180,7 +175,7 @@ class AsyncJoblineClient:
         """Puts a failed or cancelled job back to pending."""
         request = job_service_pb2.RetryJobRequest(id=job_id)
         response = await self._calls.unary(
-            lambda channel: JobServiceStub(channel).RetryJob, request, idempotent=False, deadline=self._deadline
+            lambda channel: job_stub(channel).RetryJob, request, idempotent=False, deadline=self._deadline
         )
         return convert.job(response.job)
 
@@ -188,14 +183,14 @@ class AsyncJoblineClient:
         """Removes a job in any state; its events stay."""
         request = job_service_pb2.DeleteJobRequest(id=job_id)
         await self._calls.unary(
-            lambda channel: JobServiceStub(channel).DeleteJob, request, idempotent=False, deadline=self._deadline
+            lambda channel: job_stub(channel).DeleteJob, request, idempotent=False, deadline=self._deadline
         )
 
     async def explain(self, job_id: str) -> Explanation:
         """Why a job is where it is: its history, and what it waits for."""
         request = job_service_pb2.ExplainJobRequest(id=job_id)
         response = await self._calls.unary(
-            lambda channel: JobServiceStub(channel).ExplainJob, request, idempotent=True, deadline=self._deadline
+            lambda channel: job_stub(channel).ExplainJob, request, idempotent=True, deadline=self._deadline
         )
         return convert.explanation(response)
 
@@ -205,14 +200,14 @@ class AsyncJoblineClient:
         """Every queue that has a policy or live jobs, by name."""
         request = queue_service_pb2.ListQueuesRequest()
         response = await self._calls.unary(
-            lambda channel: QueueServiceStub(channel).ListQueues, request, idempotent=True, deadline=self._deadline
+            lambda channel: queue_stub(channel).ListQueues, request, idempotent=True, deadline=self._deadline
         )
         return tuple(map(convert.queue, response.queues))
 
     async def get_queue(self, queue: str) -> Queue:
         request = queue_service_pb2.GetQueueRequest(queue=queue)
         response = await self._calls.unary(
-            lambda channel: QueueServiceStub(channel).GetQueue, request, idempotent=True, deadline=self._deadline
+            lambda channel: queue_stub(channel).GetQueue, request, idempotent=True, deadline=self._deadline
         )
         return convert.queue(response.queue)
 
@@ -220,14 +215,14 @@ class AsyncJoblineClient:
         """Nothing of the queue is claimed any more; what runs goes on. Survives restarts."""
         request = queue_service_pb2.PauseQueueRequest(queue=queue, reason=reason)
         response = await self._calls.unary(
-            lambda channel: QueueServiceStub(channel).PauseQueue, request, idempotent=True, deadline=self._deadline
+            lambda channel: queue_stub(channel).PauseQueue, request, idempotent=True, deadline=self._deadline
         )
         return convert.queue(response.queue)
 
     async def resume_queue(self, queue: str) -> Queue:
         request = queue_service_pb2.ResumeQueueRequest(queue=queue)
         response = await self._calls.unary(
-            lambda channel: QueueServiceStub(channel).ResumeQueue, request, idempotent=True, deadline=self._deadline
+            lambda channel: queue_stub(channel).ResumeQueue, request, idempotent=True, deadline=self._deadline
         )
         return convert.queue(response.queue)
 
@@ -235,7 +230,7 @@ class AsyncJoblineClient:
         """The connected worker sessions."""
         request = queue_service_pb2.ListWorkersRequest()
         response = await self._calls.unary(
-            lambda channel: QueueServiceStub(channel).ListWorkers, request, idempotent=True, deadline=self._deadline
+            lambda channel: queue_stub(channel).ListWorkers, request, idempotent=True, deadline=self._deadline
         )
         return tuple(map(convert.worker, response.workers))
 
@@ -243,16 +238,19 @@ class AsyncJoblineClient:
         """Tells a session, or all sessions of a name, to finish and leave; returns those that were told."""
         request = queue_service_pb2.DrainWorkerRequest(worker=worker)
         response = await self._calls.unary(
-            lambda channel: QueueServiceStub(channel).DrainWorker, request, idempotent=True, deadline=self._deadline
+            lambda channel: queue_stub(channel).DrainWorker, request, idempotent=True, deadline=self._deadline
         )
         return tuple(map(convert.worker, response.workers))
 
     # ---- inside -------------------------------------------------------------------------------------------------
 
     async def _enqueue(self, jobs: Sequence[job_service_pb2.NewJob]) -> Sequence[job_service_pb2.EnqueuedJob]:
+        return await self._send(job_service_pb2.EnqueueJobsRequest(jobs=jobs))
+
+    async def _send(self, request: job_service_pb2.EnqueueJobsRequest) -> Sequence[job_service_pb2.EnqueuedJob]:
         """One EnqueueJobs call; its request id makes it safe to repeat."""
-        request = job_service_pb2.EnqueueJobsRequest(jobs=jobs, request_id=str(uuid_utils.uuid7()))
+        request.request_id = str(uuid_utils.uuid7())
         response = await self._calls.unary(
-            lambda channel: JobServiceStub(channel).EnqueueJobs, request, idempotent=True, deadline=self._deadline
+            lambda channel: job_stub(channel).EnqueueJobs, request, idempotent=True, deadline=self._deadline
         )
         return response.jobs

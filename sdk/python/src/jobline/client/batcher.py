@@ -10,14 +10,16 @@ is cut in halves until the bad jobs stand alone, so that each caller gets the an
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from jobline.client import convert, models
 from jobline.errors import Conflict, InvalidField, JoblineError, NotFound, PermissionDenied, TooLarge
 from jobline.v1 import job_service_pb2
 
-__all__ = ["MAX_BATCH", "MAX_BATCH_BYTES", "Batcher", "cut"]
+__all__ = ["MAX_BATCH", "MAX_BATCH_BYTES", "Batcher", "cut", "requests"]
 
 #: Jobs and bytes of one EnqueueJobs call. The contract allows 1000 and 4 MiB; 1 MiB keeps a message quick to handle.
 MAX_BATCH = 1000
@@ -43,6 +45,24 @@ def cut(sizes: Sequence[int], start: int = 0) -> int:
         if total > MAX_BATCH_BYTES and count:
             return count
     return min(len(sizes) - start, MAX_BATCH)
+
+
+def requests(jobs: Iterable[models.NewJob]) -> Iterator[job_service_pb2.EnqueueJobsRequest]:
+    """The calls that store `jobs` in their order. Raises ValueError for a payload that JSON cannot hold."""
+    waiting = iter(jobs)
+    while batch := list(itertools.islice(waiting, MAX_BATCH)):
+        request = job_service_pb2.EnqueueJobsRequest()
+        for job in batch:
+            convert.new_job(job, request.jobs.add())
+        if request.ByteSize() <= MAX_BATCH_BYTES:
+            yield request
+            continue
+        sizes = [message.ByteSize() for message in request.jobs]
+        start = 0
+        while start < len(sizes):
+            end = start + cut(sizes, start)
+            yield job_service_pb2.EnqueueJobsRequest(jobs=request.jobs[start:end])
+            start = end
 
 
 class Batcher:

@@ -9,15 +9,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
+from weakref import WeakKeyDictionary
 
 import grpc
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_random_exponential
 
 from jobline.channel import bearer, grpc_loop, open_channel
 from jobline.errors import DeadlineExceeded, JoblineError, NotActive, Unavailable, from_rpc_error
+from jobline.v1.job_service_pb2_grpc import JobServiceStub
+from jobline.v1.queue_service_pb2_grpc import QueueServiceStub
 
-__all__ = ["DEFAULT_DEADLINE", "Calls"]
+if TYPE_CHECKING:
+    from jobline.v1.job_service_pb2_grpc import JobServiceAsyncStub
+    from jobline.v1.queue_service_pb2_grpc import QueueServiceAsyncStub
+
+__all__ = ["DEFAULT_DEADLINE", "Calls", "job_stub", "queue_stub"]
 
 Response = TypeVar("Response")
 
@@ -26,6 +33,25 @@ DEFAULT_DEADLINE = 10.0
 
 #: The shortest share of the deadline that one try of several gets.
 _SHORTEST_TRY = 1.0
+
+
+#: A stub makes an object for each method of its service; one a channel is enough.
+_job_stubs: WeakKeyDictionary[grpc.aio.Channel, JobServiceAsyncStub] = WeakKeyDictionary()
+_queue_stubs: WeakKeyDictionary[grpc.aio.Channel, QueueServiceAsyncStub] = WeakKeyDictionary()
+
+
+def job_stub(channel: grpc.aio.Channel) -> JobServiceAsyncStub:
+    """The channel's stub of JobService."""
+    if (stub := _job_stubs.get(channel)) is None:
+        stub = _job_stubs[channel] = JobServiceStub(channel)
+    return stub
+
+
+def queue_stub(channel: grpc.aio.Channel) -> QueueServiceAsyncStub:
+    """The channel's stub of QueueService."""
+    if (stub := _queue_stubs.get(channel)) is None:
+        stub = _queue_stubs[channel] = QueueServiceStub(channel)
+    return stub
 
 
 class Calls:
@@ -73,8 +99,30 @@ class Calls:
     ) -> Response:
         ends_at = time.monotonic() + deadline
         share = max(_SHORTEST_TRY, deadline / min(len(self._addresses), 3)) if idempotent else deadline
+        try:
+            return await self._once(call, request, min(share, deadline))
+        except JoblineError as error:
+            # Nearly every call ends here or above. Only one that failed pays for what repeats it (0.15 ms).
+            if not _worth_another_try(error, idempotent):
+                raise
+            failure = error
+        return await self._again(call, request, idempotent, ends_at, share, failure)
+
+    async def _again(
+        self,
+        call: Callable[[grpc.aio.Channel], Callable[..., Awaitable[Response]]],
+        request: object,
+        idempotent: bool,
+        ends_at: float,
+        share: float,
+        failure: JoblineError,
+    ) -> Response:
+        """Makes a call again that failed with `failure`, until it ends otherwise or its deadline is near."""
+        made = [failure]
 
         async def attempt() -> Response:
+            if made:  # the first try
+                raise made.pop()
             left = max(0.001, ends_at - time.monotonic())
             return await self._once(call, request, min(share, left))
 

@@ -27,28 +27,35 @@ __all__ = [
 ]
 
 
-def new_job(new: models.NewJob) -> job_service_pb2.NewJob:
-    """Raises ValueError for a payload that JSON cannot hold."""
+#: `json.dumps` with arguments builds an encoder at every call. A cycle ends in a RecursionError as well.
+_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), check_circular=False).encode
+
+
+def new_job(new: models.NewJob, message: job_service_pb2.NewJob | None = None) -> job_service_pb2.NewJob:
+    """Fills `message`, or a new one. Raises ValueError for a payload that JSON cannot hold.
+
+    On the hot path: setting a field costs more than looking whether there is anything to set.
+    """
     try:
-        payload = json.dumps(new.payload, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        payload = _encode(new.payload)
         payload.encode()
     except (TypeError, RecursionError, UnicodeEncodeError) as error:
         raise ValueError(f"payload: expected a JSON value: {error}") from error
-    message = job_service_pb2.NewJob(
-        queue=new.queue,
-        kind=new.kind,
-        owner=new.owner,
-        payload_json=payload,
-        priority=new.priority,
-        concurrency_key=new.concurrency_key,
-        idempotency_key=new.idempotency_key,
-        correlation_id=new.correlation_id,
-        labels=new.labels,
-        max_attempts=new.max_attempts,
-    )
+    message = job_service_pb2.NewJob() if message is None else message
+    message.queue = new.queue
+    message.kind = new.kind
+    message.payload_json = payload
+    for name in _RARELY_SET:
+        if value := getattr(new, name):
+            setattr(message, name, value)
+    if new.labels:
+        message.labels.update(new.labels)
     if new.run_at is not None:
         message.run_at.CopyFrom(timestamp(new.run_at))
     return message
+
+
+_RARELY_SET = ("owner", "priority", "concurrency_key", "idempotency_key", "correlation_id", "max_attempts")
 
 
 def timestamp(time: datetime) -> Timestamp:

@@ -10,7 +10,8 @@ example session. The rules in short:
  * A *lease* is the right to end one run. Its token comes with the job and goes back with every word about it. The
    service accepts an outcome only from the run that holds the job's current lease.
  * Capacity is absolute: the number of jobs the worker will hold, not a number of new ones. The service keeps
-   `held ≤ capacity`; nothing drifts when a message is lost.
+   `held ≤ capacity`, where a job is held from its assignment until its outcome arrives (in a queue with `max_running`:
+   until that is stored); nothing drifts when a message is lost.
  * A heartbeat lists the leases the worker really holds. What it does not list is not extended. Heartbeats travel on
    the work stream, so a worker that can no longer hear is soon a worker that no longer holds anything.
  * A lost stream releases nothing; the lease does. A worker that reconnects says which leases it holds, learns which

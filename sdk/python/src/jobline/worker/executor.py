@@ -17,6 +17,7 @@ from concurrent.futures import Executor as Pool
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from typing import assert_never, cast
 
+from jobline import failpoints
 from jobline.v1 import job_pb2, work_service_pb2
 from jobline.worker.cancel import CancelReason
 from jobline.worker.errors import (
@@ -29,7 +30,7 @@ from jobline.worker.errors import (
 )
 from jobline.worker.payload import MAX_RESULT, MAX_STEP_OUTPUT, decode, encode
 from jobline.worker.pipeline import BoundPipeline, BoundStep, Json
-from jobline.worker.results import Failed, GivenBack, Lost, PutOff, RunResult, Stopped, Succeeded
+from jobline.worker.results import NO_RESULT, Failed, GivenBack, Lost, PutOff, RunResult, Stopped, Succeeded
 from jobline.worker.run import Delivery, Reporter, Run
 
 __all__ = ["Executor"]
@@ -57,11 +58,19 @@ class Executor:
         pipeline: BoundPipeline | None = None
         run: Run | None = None
         try:
-            delivery.cancel.raise_if_set()
+            if delivery.cancel.reason is not None:
+                delivery.cancel.raise_if_set()
             pipeline = self._resolve(delivery)
             run = self._begin(delivery)
-            await self._run_steps(pipeline, run, delivery)
-            return Succeeded(self._result(pipeline, run))
+            if failpoints.armed:
+                await failpoints.reach("worker.before_handler")
+            if pipeline.durable:
+                await self._run_steps(pipeline, run, delivery)
+                return Succeeded(self._result(pipeline, run))
+            # No steps, no frames in between: for a job of microseconds each of them is a part of the price.
+            step = pipeline.steps[0]
+            output = await (cast("Awaitable[Json]", step.call(run)) if step.is_async else self._in_thread(step, run))
+            return NO_RESULT if output is None else Succeeded(encode(output, MAX_RESULT, "the result"))
         except asyncio.CancelledError:
             return _interrupted(delivery)
         except RunStopped:
@@ -85,16 +94,14 @@ class Executor:
         return pipeline
 
     def _begin(self, delivery: Delivery) -> Run:
-        run = Run(delivery, decode(delivery.assignment.payload_json), self._reporter, self._process_pool)
-        for finished in delivery.assignment.finished_steps:
+        assignment = delivery.assignment
+        run = Run(delivery, decode(assignment.payload_json), self._reporter, self._process_pool)
+        for finished in assignment.finished_steps:
             run.outputs[finished.name] = decode(finished.output_json)
             run.seconds[finished.name] = finished.duration.ToTimedelta().total_seconds()
         return run
 
     async def _run_steps(self, pipeline: BoundPipeline, run: Run, delivery: Delivery) -> None:
-        if not pipeline.durable:
-            run.outputs[""] = await self._call(pipeline.steps[0], run)
-            return
         for step in pipeline.steps:
             delivery.cancel.raise_if_set()
             if step.name in run.outputs or (step.when is not None and not step.when(run)):
@@ -122,7 +129,10 @@ class Executor:
     async def _call(self, step: BoundStep, run: Run) -> Json:
         if step.is_async:
             return await cast("Awaitable[Json]", step.call(run))
-        # A plain function would block the loop and with it every other job of this worker.
+        return await self._in_thread(step, run)
+
+    async def _in_thread(self, step: BoundStep, run: Run) -> Json:
+        """A plain function would block the loop and with it every other job of this worker."""
         call = functools.partial(contextvars.copy_context().run, step.call, run)
         return await asyncio.get_running_loop().run_in_executor(self._threads, call)
 
@@ -137,7 +147,9 @@ class Executor:
             return
         report = job_pb2.StepOutput(name=step.name, output_json=text)
         report.duration.FromNanoseconds(round(run.seconds[step.name] * 1e9))
+        await failpoints.reach("worker.before_step_stored")
         status = await self._reporter.step(delivery, report)
+        await failpoints.reach("worker.after_step")
         if status == LOST:
             delivery.cancel.fire(CancelReason.LOST)
             delivery.cancel.raise_if_set()
@@ -157,7 +169,7 @@ class Executor:
         """The pipeline's own words for the error, where it has some; else the error's."""
         known = _plain_failure(error)
         if known.code == "INTERNAL":
-            log.error("job %s of kind %s failed", delivery.assignment.job_id, delivery.assignment.kind, exc_info=error)
+            log.error("job %s of kind %s failed", delivery.job_id, delivery.assignment.kind, exc_info=error)
         if pipeline is None or run is None or pipeline.failure is None:
             return known
         try:

@@ -89,25 +89,28 @@ class Lanes:
             if delivery is None:
                 await self._rest(lane)
                 continue
-            await self._run(lane, delivery)
+            self._began(lane, delivery)
+            try:
+                result = await self.run(delivery)
+            finally:
+                self._ended(lane)
+            self.report(delivery, result)
+            if lane.interrupted:
+                await self._absorb(lane)
             turn += 1
             if turn % _TURN == 0:
                 await asyncio.sleep(0)
 
-    async def _run(self, lane: _Lane, delivery: Delivery) -> None:
+    def _began(self, lane: _Lane, delivery: Delivery) -> None:
         lane.delivery = delivery
         self.backlog.running += 1
         self._at_rest.clear()
-        try:
-            result = await self.run(delivery)
-        finally:
-            lane.delivery = None
-            self.backlog.running -= 1
-            if not self.backlog.running:
-                self._at_rest.set()
-        self.report(delivery, result)
-        if lane.interrupted:
-            await self._absorb(lane)
+
+    def _ended(self, lane: _Lane) -> None:
+        lane.delivery = None
+        self.backlog.running -= 1
+        if not self.backlog.running:
+            self._at_rest.set()
 
     async def _rest(self, lane: _Lane) -> None:
         lane.wake = asyncio.get_running_loop().create_future()

@@ -64,14 +64,14 @@ class Leases:
         return bool(self._leases)
 
     def add(self, delivery: Delivery, now: float) -> None:
-        token = delivery.assignment.lease_token
+        token = delivery.lease_token
         lease = self._leases.get(token)
         if lease is None:
             seconds = delivery.terms.lease
             receipt_after = min(RECEIPT_AFTER, delivery.terms.receipt / 3)
             trusted = min(seconds, delivery.terms.receipt) * (1 - _MARGIN)
             lease = self._leases[token] = _Lease(seconds, now + receipt_after, now + trusted)
-        lease.jobs[delivery.assignment.job_id] = delivery
+        lease.jobs[delivery.job_id] = delivery
 
     def end(self, token: str, job_id: str) -> Delivery | None:
         """Forgets a job: its outcome was answered, or its lease lost."""
@@ -139,7 +139,7 @@ class Leases:
             if status.state == LOST:
                 changes.lost += jobs
                 for delivery in jobs:
-                    self.end(status.lease_token, delivery.assignment.job_id)
+                    self.end(status.lease_token, delivery.job_id)
                 continue
             if status.state == CANCEL_REQUESTED:
                 changes.cancelled += jobs
@@ -155,7 +155,7 @@ class Leases:
             if now >= lease.trusted_until:
                 running = [delivery for delivery in lease.jobs.values() if not delivery.ended]
                 for delivery in running:
-                    self.end(token, delivery.assignment.job_id)
+                    self.end(token, delivery.job_id)
                 lapsed += running
         return lapsed
 

@@ -9,9 +9,7 @@ batches grow with the load and vanish without it.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
 
 from jobline.v1 import job_pb2, work_service_pb2
 from jobline.worker.errors import JobFailure
@@ -29,12 +27,15 @@ _RETRY_WAITS = (0.2, 0.5, 1.0, 2.0, 5.0)
 _Key = tuple[str, str]
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Answer:
     """What an answer means for the job: whether it is done with, and what is worth a line in the log."""
 
     settled: bool
     complaint: str = ""
+
+
+_SETTLED, _UNSETTLED = Answer(settled=True), Answer(settled=False)
 
 
 class OutcomeBuffer:
@@ -62,10 +63,15 @@ class OutcomeBuffer:
         if self._later and now >= self._later_due:
             self._waiting.extendleft(reversed(self._later))
             self._later.clear()
-        taken = list(islice(self._fitting(most_bytes), most))
-        for outcome in taken:
-            self._waiting.popleft()
+        waiting, size = self._waiting, 0
+        taken: list[work_service_pb2.Outcome] = []
+        while waiting and len(taken) < most:
+            size += waiting[0].ByteSize()
+            if taken and size > most_bytes:
+                break
+            outcome = waiting.popleft()
             self._sent[outcome.lease_token, outcome.job_id] = outcome
+            taken.append(outcome)
         return taken
 
     def drop(self, token: str, job_id: str) -> None:
@@ -83,24 +89,15 @@ class OutcomeBuffer:
     def answer(self, ack: work_service_pb2.OutcomeAck, now: float) -> Answer:
         outcome = self._sent.pop((ack.lease_token, ack.job_id), None)
         if outcome is None:
-            return Answer(settled=False)
-        match ack.status:
-            case work_service_pb2.OUTCOME_STATUS_RETRY:
-                self._put_off(outcome, now)
-                return Answer(settled=False)
-            case work_service_pb2.OUTCOME_STATUS_INVALID:
-                return self._replace(outcome, ack.detail)
-            case _:
-                self._retries = 0
-                return Answer(settled=True)
-
-    def _fitting(self, most_bytes: int) -> Iterator[work_service_pb2.Outcome]:
-        size = 0
-        for outcome in self._waiting:
-            size += outcome.ByteSize()
-            if size > most_bytes and size > outcome.ByteSize():
-                return
-            yield outcome
+            return _UNSETTLED
+        status = ack.status
+        if status == RETRY:
+            self._put_off(outcome, now)
+            return _UNSETTLED
+        if status == INVALID:
+            return self._replace(outcome, ack.detail)
+        self._retries = 0
+        return _SETTLED
 
     def _put_off(self, outcome: work_service_pb2.Outcome, now: float) -> None:
         if not self._later:

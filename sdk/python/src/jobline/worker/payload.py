@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 
+import orjson
+
 from jobline.worker.errors import PermanentError
 from jobline.worker.pipeline import Json
 
@@ -26,7 +28,7 @@ _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(","
 def decode(text: str) -> Json:
     """The payload's value. Raises PermanentError with the code INVALID_PAYLOAD for anything but JSON."""
     try:
-        return json.loads(text) if text else None
+        return orjson.loads(text) if text else None
     except (ValueError, RecursionError) as error:
         raise PermanentError(f"the payload is not JSON: {error}", code="INVALID_PAYLOAD") from error
 
@@ -38,7 +40,7 @@ def encode(value: Json, most: int, what: str) -> str:
     """
     try:
         text = _ENCODER.encode(value)
-        size = len(text.encode())
+        size = len(text) if text.isascii() else len(text.encode())
     except (TypeError, ValueError, RecursionError) as error:
         raise PermanentError(f"{what} is not a JSON value: {error}", code="INTERNAL") from error
     if size > most:

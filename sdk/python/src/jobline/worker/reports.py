@@ -2,7 +2,7 @@
 
 The two are unlike. Progress is worth only its latest value and may be lost; it comes from any thread, possibly very
 often, so it is kept by job and sent a few times a second. A finished step must be stored before the next one begins: it
-is kept until its answer, sent again after a reconnect, and its run waits.
+is kept until its answer, sent again when none comes or the stream is a new one, and its run waits.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ class _Pending:
     delivery: Delivery
     answered: Callable[[StepStatus], None]
     due: float = 0.0
-    sent: bool = False
+    #: When it was last sent and not answered since; None: it waits.
+    sent_at: float | None = None
 
 
 class ReportBuffer:
@@ -56,7 +57,7 @@ class ReportBuffer:
 
     def progress(self, delivery: Delivery, progress: job_pb2.Progress, *, at_once: bool) -> None:
         with self._lock:
-            self._progress[delivery.assignment.job_id] = (delivery, progress)
+            self._progress[delivery.job_id] = (delivery, progress)
             wake = at_once and not self._urgent
             self._urgent = self._urgent or at_once
         if wake:
@@ -66,9 +67,7 @@ class ReportBuffer:
         """Waits until the step is stored, or cannot be: STORED, LOST or INVALID."""
         loop = asyncio.get_running_loop()
         stored: asyncio.Future[StepStatus] = loop.create_future()
-        report = work_service_pb2.StepReport(
-            job_id=delivery.assignment.job_id, lease_token=delivery.assignment.lease_token, step=output
-        )
+        report = work_service_pb2.StepReport(job_id=delivery.job_id, lease_token=delivery.lease_token, step=output)
         self._post(
             self._add_step,
             _Pending(report, delivery, lambda status: _resolve(loop, stored, status)),
@@ -77,7 +76,7 @@ class ReportBuffer:
 
     def ready(self, now: float) -> bool:
         progress_due = self._progress and (self._urgent or now - self._progress_sent_at >= PROGRESS_EVERY)
-        return bool(progress_due) or any(not step.sent and now >= step.due for step in self._steps.values())
+        return bool(progress_due) or any(step.sent_at is None and now >= step.due for step in self._steps.values())
 
     def take(self, now: float, most_bytes: int) -> work_service_pb2.Reports | None:
         """The next message's reports: every job's latest progress and the steps that are due and fit."""
@@ -86,26 +85,26 @@ class ReportBuffer:
         reports = work_service_pb2.Reports()
         for job_id, (delivery, progress) in latest.items():
             if not delivery.ended:
-                token = delivery.assignment.lease_token
+                token = delivery.lease_token
                 reports.progress.add(job_id=job_id, lease_token=token, progress=progress)
         self._progress_sent_at = now
         size = 0
         for pending in self._steps.values():
-            if pending.sent or now < pending.due:
+            if pending.sent_at is not None or now < pending.due:
                 continue
             size += pending.report.ByteSize()
             if reports.steps and size > most_bytes:
                 break
-            pending.sent = True
+            pending.sent_at = now
             reports.steps.append(pending.report)
         return reports if reports.progress or reports.steps else None
 
     def answer(self, ack: work_service_pb2.StepAck, now: float) -> None:
         pending = self._steps.get((ack.job_id, ack.step))
-        if pending is None or not pending.sent:
+        if pending is None or pending.sent_at is None:
             return
         if ack.status == RETRY:
-            pending.sent, pending.due = False, now + _RETRY_AFTER
+            pending.sent_at, pending.due = None, now + _RETRY_AFTER
             return
         del self._steps[ack.job_id, ack.step]
         pending.answered(ack.status)
@@ -119,7 +118,13 @@ class ReportBuffer:
 
     def stream_ended(self) -> None:
         for pending in self._steps.values():
-            pending.sent = False
+            pending.sent_at = None
+
+    def repeat_unanswered(self, sent_before: float) -> None:
+        """Sends the steps again that were sent before then and not answered; storing one twice is harmless."""
+        for pending in self._steps.values():
+            if pending.sent_at is not None and pending.sent_at < sent_before:
+                pending.sent_at = None
 
     def _add_step(self, pending: _Pending) -> None:
         if pending.delivery.ended:

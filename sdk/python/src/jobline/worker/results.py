@@ -8,7 +8,7 @@ from typing import TypeAlias
 from jobline.v1 import job_pb2, work_service_pb2
 from jobline.worker.errors import JobFailure
 
-__all__ = ["Failed", "GivenBack", "Lost", "PutOff", "RunResult", "Stopped", "Succeeded", "outcome_of"]
+__all__ = ["NO_RESULT", "Failed", "GivenBack", "Lost", "PutOff", "RunResult", "Stopped", "Succeeded", "outcome_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +16,10 @@ class Succeeded:
     """The pipeline finished; `result_json` is its result as JSON text."""
 
     result_json: str
+
+
+#: Most pipelines of short jobs return nothing.
+NO_RESULT = Succeeded("null")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +60,9 @@ def outcome_of(result: RunResult, job_id: str, lease_token: str) -> work_service
     """The message that tells the service; None when there is nothing to tell."""
     outcome = work_service_pb2.Outcome(job_id=job_id, lease_token=lease_token)
     match result:
-        case Succeeded(result_json):
+        case Succeeded():
             # Presence is what counts: an empty Completed means the result `null`.
-            outcome.completed.result_json = result_json
+            outcome.completed.result_json = result.result_json
         case Failed(failure):
             outcome.failed.error.CopyFrom(
                 job_pb2.JobError(code=failure.code, message=failure.message, retryable=failure.retryable)

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import Executor as Pool
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt
@@ -53,17 +53,24 @@ class Terms:
         return self.step_backoff[min(tries, len(self.step_backoff)) - 1] if self.step_backoff else 0.0
 
 
-@dataclass(slots=True, eq=False)
 class Delivery:
-    """A job that was handed to this worker, from its arrival until its outcome is answered."""
+    """A job that was handed to this worker, from its arrival until its outcome is answered.
 
-    assignment: work_service_pb2.Assignment
-    terms: Terms
-    #: On the clock of the session, in seconds.
-    received_at: float = 0.0
-    cancel: CancelToken = field(default_factory=CancelToken)
-    #: True once the run has an outcome, or will not have one. Whoever sets it speaks for the run; nobody after.
-    ended: bool = False
+    `received_at` is on the clock of the session, in seconds.
+    """
+
+    __slots__ = ("assignment", "cancel", "ended", "job_id", "lease_token", "received_at", "terms")
+
+    def __init__(self, assignment: work_service_pb2.Assignment, terms: Terms, received_at: float = 0.0) -> None:
+        self.assignment = assignment
+        #: Read once: every reading of a message's text makes a new string.
+        self.job_id = assignment.job_id
+        self.lease_token = assignment.lease_token
+        self.terms = terms
+        self.received_at = received_at
+        self.cancel = CancelToken()
+        #: True once the run has an outcome, or will not have one. Whoever sets it speaks for the run; nobody after.
+        self.ended = False
 
 
 class Reporter(Protocol):
@@ -105,7 +112,7 @@ class Run:
 
     @property
     def id(self) -> str:
-        return self._delivery.assignment.job_id
+        return self._delivery.job_id
 
     @property
     def queue(self) -> str:

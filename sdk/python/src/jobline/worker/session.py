@@ -77,6 +77,9 @@ _MOST_BYTES = 1024 * 1024
 #: Seconds between heartbeats until a Welcome says better.
 _DEFAULT_INTERVAL = 10.0
 
+#: Seconds that an answer may take at least, however short the interval is, before it counts as lost.
+_DEAF_AFTER = 2.0
+
 
 class Session:
     """One worker session. All methods are called in the gRPC loop's thread.
@@ -102,7 +105,8 @@ class Session:
         self.work = asyncio.Event()
         #: Set once the session is done.
         self.settled = asyncio.Event()
-        #: Set when the service has left a heartbeat unanswered for a whole interval: the stream is as good as dead.
+        #: Set when the service has left a heartbeat unanswered for a whole interval, or until a lease has lapsed: the
+        #: stream is as good as dead.
         self.deaf = asyncio.Event()
         self.leases = Leases()
         self.outcomes = OutcomeBuffer()
@@ -198,13 +202,17 @@ class Session:
     def tick(self, now: float) -> None:
         """What happens by the passing of time. Called several times a second, connected or not."""
         for delivery in self.leases.lapsed(now):
-            log.warning("job %s: its lease was not confirmed in time; its run stops", delivery.assignment.job_id)
+            log.warning("job %s: its lease was not confirmed in time; its run stops", delivery.job_id)
             self._lose(delivery)
+            if self._welcomed:
+                self.deaf.set()
         for backlog in self._backlogs.values():
             for delivery in backlog.give_back(now):
                 self._release(delivery, "not started within a second")
+        too_old = now - max(self.heartbeat_interval, _DEAF_AFTER)
+        self.reports.repeat_unanswered(too_old)
         asked_at = self.leases.unanswered_since()
-        if self._welcomed and asked_at is not None and now - asked_at > max(self.heartbeat_interval, 2.0):
+        if self._welcomed and asked_at is not None and asked_at < too_old:
             self.deaf.set()
         self._look()
 
@@ -259,6 +267,8 @@ class Session:
 
     def _receive_assignments(self, assignments: Iterable[work_service_pb2.Assignment], now: float) -> None:
         for assignment in assignments:
+            if self.leases.holds(assignment.lease_token, assignment.job_id):
+                continue  # it is here already
             terms = self._terms.get(assignment.queue) or Terms()
             delivery = Delivery(assignment, terms, now)
             self.leases.add(delivery, now)
@@ -286,12 +296,11 @@ class Session:
         """The run is void: it stops, and nothing more is said about it."""
         delivery.cancel.fire(CancelReason.LOST)
         self.reports.lost(delivery)
-        self.outcomes.drop(delivery.assignment.lease_token, delivery.assignment.job_id)
+        self.outcomes.drop(delivery.lease_token, delivery.job_id)
         self._on_lost(delivery)
 
     def _release(self, delivery: Delivery, reason: str) -> None:
         delivery.ended = True
-        assignment = delivery.assignment
-        outcome = outcome_of(GivenBack(reason), assignment.job_id, assignment.lease_token)
+        outcome = outcome_of(GivenBack(reason), delivery.job_id, delivery.lease_token)
         assert outcome is not None
         self.outcomes.add(outcome)

@@ -5,8 +5,9 @@ that goes on between streams, since leases lapse whether anybody is connected or
 
 Reconnecting uses full jitter (M. Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015): a uniform wait
 between 0 and a ceiling that doubles from 0.2 s to 30 s. While jobs are held the ceiling is a third of their lease, or
-the leases would lapse while the worker sits and waits. A stream that lived for a minute resets it. An address that
-answers NOT_ACTIVE or DRAINING is left at once for the next, as long as there is one that has not been tried.
+the leases would lapse while the worker sits and waits. A stream that lived for a while resets it. An address that
+answers NOT_ACTIVE or DRAINING is left at once for the next, as long as there is one that has not been tried; and since
+somebody is there who takes over within seconds, the ceiling is two seconds for the round that follows.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from collections.abc import Sequence
 
 import grpc
 
+from jobline import failpoints
 from jobline.channel import bearer, open_channel
 from jobline.errors import (
     InvalidField,
@@ -49,7 +51,7 @@ _Call = grpc.aio.StreamStreamCall[work_service_pb2.WorkRequest, work_service_pb2
 class Reconnect:
     """How long to wait before the next stream, in seconds, and which address to try."""
 
-    BASE, CAP, HEALTHY_AFTER = 0.2, 30.0, 60.0
+    BASE, CAP, CAP_WITH_STANDBY, HEALTHY_AFTER = 0.2, 30.0, 2.0, 10.0
 
     def __init__(self, addresses: Sequence[str]) -> None:
         if not addresses:
@@ -58,6 +60,8 @@ class Reconnect:
         self._index = 0
         self._failures = 0
         self._skipped = 0
+        #: How many tries in a row found nobody; a round of them, and there is no standby either.
+        self._silent = len(self._addresses)
 
     @property
     def address(self) -> str:
@@ -72,11 +76,13 @@ class Reconnect:
         self._index = (self._index + 1) % len(self._addresses)
         if lived >= self.HEALTHY_AFTER:
             self._failures = self._skipped = 0
+        self._silent = 0 if inactive else self._silent + 1
         if inactive and self._skipped < len(self._addresses) - 1:
             self._skipped += 1
             return 0.0
         self._skipped = 0
-        cap = self.CAP if held_lease is None else min(self.CAP, held_lease / 3)
+        cap = self.CAP if self._silent >= len(self._addresses) else self.CAP_WITH_STANDBY
+        cap = cap if held_lease is None else min(cap, held_lease / 3)
         ceiling = min(cap, self.BASE * 2.0 ** min(self._failures, 30))
         self._failures += 1
         return random.uniform(0, ceiling)
@@ -164,7 +170,9 @@ class Transport:
                 await session.work.wait()
                 continue
             try:
+                await _reach("worker.before_outcome", request)
                 await call.write(request)
+                await _reach("worker.after_outcome", request)
             except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
                 return
         await call.done_writing()
@@ -184,3 +192,8 @@ class Transport:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._session.settled.wait()
+
+
+async def _reach(point: str, request: work_service_pb2.WorkRequest) -> None:
+    if failpoints.armed and request.HasField("outcomes"):
+        await failpoints.reach(point)

@@ -31,6 +31,8 @@ log = logging.getLogger(__name__)
 #: Seconds that interrupted handlers get to end, and that outcomes get to be answered, while shutting down.
 _INTERRUPT_GRACE = 5.0
 _FLUSH_WITHIN = 10.0
+#: Outcomes that are handed over without waiting for the end of the loop's turn.
+_HAND_OVER = 128
 
 
 class Worker:
@@ -138,7 +140,7 @@ class Worker:
         await self._at_rest(_INTERRUPT_GRACE)
         for lanes in self._lanes:
             for delivery in lanes.running():
-                log.warning("job %s does not stop; it is given back all the same", delivery.assignment.job_id)
+                log.warning("job %s does not stop; it is given back all the same", delivery.job_id)
                 self._report(delivery, GivenBack("the worker shut down"))
 
     async def _leave(self) -> None:
@@ -172,16 +174,19 @@ class Worker:
     # ---- between the two loops ----------------------------------------------------------------------------------
 
     def _report(self, delivery: Delivery, result: RunResult) -> None:
-        """A run has ended. Outcomes of one turn of the loop are handed over together."""
+        """A run has ended. Outcomes of one turn of the loop are handed over together, up to 128: so the service commits
+        the first of a batch while the rest of it still runs."""
         if delivery.ended:
             return
         delivery.ended = True
-        outcome = outcome_of(result, delivery.assignment.job_id, delivery.assignment.lease_token)
+        outcome = outcome_of(result, delivery.job_id, delivery.lease_token)
         if outcome is None:
             return
         self._ended.append(outcome)
         if len(self._ended) == 1 and self._loop is not None:
             self._loop.call_soon(self._hand_over)
+        elif len(self._ended) >= _HAND_OVER:
+            self._hand_over()
 
     def _hand_over(self) -> None:
         ended, self._ended = self._ended, []

@@ -13,11 +13,13 @@ from jobline_queue.core.errors import invalid
 from jobline_queue.core.lifecycle import Arrow, State
 from jobline_queue.core.live_job import LiveJob
 from jobline_queue.core.policy import QueuePolicy
-from jobline_queue.core.retry import backoff
+from jobline_queue.core.retry import apart, backoff
 
 MAX_MESSAGE = 1000
 #: Runs lost with their worker after which a job is not run again by the system.
 MAX_LOSSES = 3
+#: Deliveries in a row that vanished with their worker, after which they count as runs lost with it.
+MAX_VANISHED = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +34,10 @@ def cut(message: str, most: int = MAX_MESSAGE) -> str:
     return message if len(message) <= most else message[: most - 1] + "…"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Completed:
+    """Not frozen like its siblings, because that triples the price of making one, and one is made for every job."""
+
     #: JSON text, checked.
     result: str
 
@@ -62,7 +66,12 @@ class Released:
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """The lease lapsed, or a delivery never arrived."""
+    """The lease lapsed, or a delivery never arrived.
+
+    `vanished` is how many times in a row the worker was gone, too, before it had said that the job arrived; 0: it is there.
+    """
+
+    vanished: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +107,8 @@ class RunEnd:
     event: str | None = None
     actor: str = "system"
     detail: str = ""
+    #: Deliveries in a row that vanished with their worker, this one included.
+    vanished: int = 0
 
 
 def end_run(job: LiveJob, policy: QueuePolicy, outcome: Outcome, now: float) -> RunEnd:
@@ -109,8 +120,8 @@ def end_run(job: LiveJob, policy: QueuePolicy, outcome: Outcome, now: float) -> 
             return _fail(Arrow.FAIL, "failed", job, policy, error, now, retry_after)
         case TimedOut():
             return _fail(Arrow.TIME_OUT, "timed_out", job, policy, _timeout_error(job, policy), now)
-        case Lost():
-            return _lost(job, policy, now)
+        case Lost(vanished):
+            return _lost(job, policy, vanished, now)
         case Revoked(actor, reason):
             return _cancelled(job, actor, reason)
         case Stopped():
@@ -166,11 +177,14 @@ def _fail(
     return RunEnd(arrow, State.PENDING, attempt, losses, now + wait, outcome=outcome, error=error)
 
 
-def _lost(job: LiveJob, policy: QueuePolicy, now: float) -> RunEnd:
-    if not job.received:
+def _lost(job: LiveJob, policy: QueuePolicy, vanished: int, now: float) -> RunEnd:
+    """A delivery that never arrived costs nothing. But one that kills its worker before the receipt looks the same: such a
+    job comes back apart from the others that vanished with it, and after a few times its runs count."""
+    if not job.received and vanished <= MAX_VANISHED:
         if job.cancel_requested:
             return _cancelled(job, "system", "never received; a cancel was requested")
-        return RunEnd(Arrow.RESCUE, State.PENDING, job.attempt, job.losses, job.run_at)
+        run_at = job.run_at if vanished <= 1 else now + apart(vanished)
+        return RunEnd(Arrow.RESCUE, State.PENDING, job.attempt, job.losses, run_at, vanished=vanished)
     losses = job.losses + 1
     if losses >= MAX_LOSSES:
         error = RunError("POISON", f"Lost with its worker {losses} times{_where(job)}.", False)

@@ -1,10 +1,15 @@
-"""A job that has not ended, as the dispatcher holds it in memory (about 500 bytes besides its payload)."""
+"""A job that has not ended, as the dispatcher holds it in memory.
+
+A million may wait, so a job is kept small (about 450 bytes in all, besides its payload): it shares its words with other
+jobs, and what can only be told of a run is kept beside it, and only once something was told.
+"""
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from jobline_queue.core.lifecycle import State
 
@@ -48,6 +53,44 @@ class Lease:
 
 
 @dataclass(slots=True, eq=False)
+class Report:
+    """What was told of the run under way."""
+
+    step: str = ""
+    current: int = 0
+    total: int = 0
+    message: str = ""
+    cancel_requested: bool = False
+    #: Progress that the job's row does not say yet.
+    dirty: bool = False
+    #: Bytes of step outputs that this run has stored.
+    step_bytes: int = 0
+
+
+V = TypeVar("V")
+
+
+class _Reported(Generic[V]):
+    """An attribute of a job that is kept in its report; `default` as long as there is none."""
+
+    def __init__(self, default: V) -> None:
+        self._default = default
+
+    def __set_name__(self, _owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, job: LiveJob, _owner: type) -> V:
+        return self._default if job.report is None else getattr(job.report, self._name)
+
+    def __set__(self, job: LiveJob, value: V) -> None:
+        if job.report is None:
+            if value == self._default:
+                return
+            job.report = Report()
+        setattr(job.report, self._name, value)
+
+
+@dataclass(slots=True, eq=False)
 class LiveJob:
     """Times in epoch seconds of the database's clock."""
 
@@ -69,42 +112,59 @@ class LiveJob:
     max_attempts: int
     losses: int
     created_at: float
-    step: str = ""
-    current: int = 0
-    total: int = 0
-    message: str = ""
-    started_at: float | None = None
-    cancel_requested: bool = False
+    #: Deliveries in a row that vanished with their worker before it said that they arrived.
+    vanished: int = 0
     place: Place = Place.NOWHERE
     #: Its worker has shown that it arrived.
     received: bool = False
     #: Its own row says `running`.
     marked: bool = False
-    #: Progress that its own row does not say yet.
-    dirty: bool = False
     #: It may have outputs of finished steps in the database.
     has_steps: bool = False
-    #: Bytes of step outputs that this run has stored.
-    step_bytes: int = 0
     lease: Lease | None = None
     expires_at: float = 0.0
+    report: Report | None = None
+
+    step = _Reported("")
+    current = _Reported(0)
+    total = _Reported(0)
+    message = _Reported("")
+    cancel_requested = _Reported(False)
+    dirty = _Reported(False)
+    step_bytes = _Reported(0)
 
     @property
     def rank(self) -> Rank:
         return (-self.priority, self.run_at, self.seq)
 
     @property
+    def started_at(self) -> float | None:
+        """When the run under way was handed out; None: none is."""
+        return None if self.lease is None else self.lease.granted_at
+
+    @property
     def state(self) -> State:
         return State.RUNNING if self.lease is not None else State.PENDING
+
+    def share_words(self) -> None:
+        """Uses the same objects for what is the same in many jobs. Every read of a row or a message makes new ones."""
+        self.queue, self.kind = sys.intern(self.queue), sys.intern(self.kind)
+        self.owner, self.producer = sys.intern(self.owner), sys.intern(self.producer)
+        self.labels = sys.intern(self.labels)
+        if self.created_at == self.run_at:
+            self.created_at = self.run_at
 
     @classmethod
     def from_row(cls, row: Any) -> LiveJob:
         """From the columns of load_live_jobs.sql. A row that says `running` counts that run already; memory does not."""
         (job_id, queue, kind, owner, producer, state, priority, run_at, seq, key, correlation_id, labels, payload,
-         attempt, max_attempts, losses, step, current, total, message, created_at, started_at, asked) = row  # fmt: skip
+         attempt, max_attempts, losses, step, current, total, message, created_at, asked, ran) = row  # fmt: skip
         running = state == State.RUNNING
-        return cls(
+        job = cls(
             job_id, queue, kind, owner, producer, priority, run_at, seq, key, correlation_id, labels, payload,
-            attempt - running, max_attempts, losses, created_at, step or "", current, total, message, started_at, asked,
-            marked=running, has_steps=attempt > 0 or losses > 0,
+            attempt - running, max_attempts, losses, created_at, marked=running, has_steps=ran or attempt > 0,
         )  # fmt: skip
+        if running:
+            job.step, job.current, job.total, job.message = step or "", current, total, message
+            job.cancel_requested = asked
+        return job

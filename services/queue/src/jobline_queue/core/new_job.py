@@ -6,8 +6,9 @@ import hashlib
 import json
 import re
 import uuid
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import NamedTuple, TypeAlias
 
 from jobline_queue.core.errors import invalid
 from jobline_queue.core.json_text import check_json, check_text, content_hash
@@ -17,39 +18,59 @@ KIND = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 MAX_LABELS = 16
 #: `business:` and an id of 255 characters.
 MAX_OWNER = 264
+NO_LABELS: Mapping[str, str] = MappingProxyType({})
+
+#: The fields of a NewJob from `queue` to `max_attempts`: what the jobs of one call mostly have in common.
+Terms: TypeAlias = tuple[str, str, str, int, float | None, str, str, int]
 
 
-@dataclass(frozen=True, slots=True)
-class NewJob:
+class NewJob(NamedTuple):
+    """The fields in which the jobs of a call mostly agree come first: `terms` is a slice, and whoever handles a thousand
+    jobs does the work that depends on them once (a tuple costs a quarter of a frozen dataclass, too)."""
+
     queue: str
     kind: str
     owner: str = ""
-    payload: str = "{}"
     priority: int = 0
     #: Epoch seconds; None: at once.
     run_at: float | None = None
     concurrency_key: str = ""
-    idempotency_key: str = ""
     correlation_id: str = ""
-    labels: Mapping[str, str] = field(default_factory=dict)
     #: 0: the policy's.
     max_attempts: int = 0
+    idempotency_key: str = ""
+    labels: Mapping[str, str] = NO_LABELS
+    payload: str = "{}"
+
+    @property
+    def terms(self) -> Terms:
+        return self[:8]
 
     def check(self, path: str) -> None:
         """Raises InvalidField or TooLarge with `path` before the field's name."""
+        self.check_terms(path)
+        self.check_own(path)
+
+    def check_terms(self, path: str) -> None:
+        """The part of `check` that depends on the terms alone."""
         if not QUEUE_NAME.fullmatch(self.queue):
             raise invalid(f"{path}queue", "expected 1-64 characters of a-z, 0-9, '_' and '-'")
         if not KIND.fullmatch(self.kind):
             raise invalid(f"{path}kind", "expected 1-64 characters of A-Z, a-z, 0-9, '_', '-' and '.'")
         check_text(f"{path}owner", self.owner, MAX_OWNER)
         check_text(f"{path}concurrency_key", self.concurrency_key, 255)
-        check_text(f"{path}idempotency_key", self.idempotency_key, 255)
         check_text(f"{path}correlation_id", self.correlation_id, 128)
         if not -1000 <= self.priority <= 1000:
             raise invalid(f"{path}priority", "expected -1000 to 1000")
         if not 0 <= self.max_attempts <= 100:
             raise invalid(f"{path}max_attempts", "expected 1 to 100, or 0 for the queue's default")
-        self._check_labels(path)
+
+    def check_own(self, path: str) -> None:
+        """The rest of `check`."""
+        if self.idempotency_key:
+            check_text(f"{path}idempotency_key", self.idempotency_key, 255)
+        if self.labels:
+            self._check_labels(path)
         check_json(f"{path}payload_json", self.payload)
 
     def _check_labels(self, path: str) -> None:
@@ -76,13 +97,18 @@ def request_time(request_id: str) -> int:
     return parsed.int >> 80
 
 
-def job_id(time_bits: int, principal: str, request_id: str, index: int, new: NewJob) -> str:
-    """The id of job number `index` of a call: a UUID version 7 that the same call made again gets again.
+def job_ids(principal: str, request_id: str, jobs: Sequence[NewJob]) -> list[str]:
+    """The ids of a call's jobs: UUIDs version 7 that the same call made again gets again. Raises InvalidField (request_id).
 
-    The principal is part of it, so no caller can aim at another's ids, and so is the content, so a request id that is
-    used again by mistake stores the new job instead of losing it. The index stands before the hash, so the ids of one
-    call sort in its order.
+    The principal is part of them, so no caller can aim at another's ids, and so is the content of the whole call, so a
+    request id that is used again by mistake stores the new jobs instead of losing them. A job's number in the call stands
+    before the hash, so the ids of one call differ and sort in its order. One hash a call, and no UUID object a job.
     """
-    seed = f"{principal}\0{request_id}\0{index}\0{new.queue}\0{new.kind}\0{new.owner}\0{new.payload}"
-    digest = int.from_bytes(hashlib.sha256(seed.encode()).digest()[:8], "big") >> 2
-    return str(uuid.UUID(int=time_bits << 80 | 0x7 << 76 | index << 64 | 0x2 << 62 | digest))
+    seed = [principal, request_id]
+    for job in jobs:
+        seed += (job.queue, job.kind, job.owner, job.payload)
+    digest = hashlib.sha256("\0".join(seed).encode()).digest()
+    time = f"{request_time(request_id):012x}"
+    tail = f"{0b10 << 62 | int.from_bytes(digest[:8], 'big') >> 2:016x}"
+    head, tail = f"{time[:8]}-{time[8:]}-7", f"-{tail[:4]}-{tail[4:]}"
+    return [f"{head}{number:03x}{tail}" for number in range(len(jobs))]

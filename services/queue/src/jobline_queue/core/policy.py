@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 from importlib import resources
 from typing import Any
@@ -19,6 +19,7 @@ __all__ = ["CancelMode", "Order", "PolicyError", "QueuePolicy", "Rate", "load_po
 
 QUEUE_NAME = re.compile(r"[a-z0-9_-]{1,64}")
 _RATE = re.compile(r"([1-9]\d*)/(s|min|h)")
+MAX_WEIGHT = 1000
 _PERIODS = {"s": 1.0, "min": 60.0, "h": 3600.0}
 
 
@@ -67,7 +68,13 @@ class QueuePolicy:
     receipt: float = 10.0
     paused: bool = False
     order: Order = Order.FIFO
+    #: Turns of an owner in each round of a fair queue; 1 for those that are not named.
+    weights: Mapping[str, int] = field(default_factory=dict)
     rate: Rate | None = None
+
+    @property
+    def is_fair(self) -> bool:
+        return self.order is Order.FAIR
 
 
 def _integer(low: int, high: int) -> Any:
@@ -120,6 +127,12 @@ def _rate(value: Any) -> Rate:
     return Rate(int(match[1]), _PERIODS[match[2]])
 
 
+def _weights(value: Any) -> dict[str, int]:
+    if not isinstance(value, dict):
+        raise ValueError('expected a table of owners such as { "business:acme" = 3 }')
+    return {owner: _integer(1, MAX_WEIGHT)(weight) for owner, weight in value.items()}
+
+
 _YEAR = 366 * 86400.0
 _READERS: dict[str, Any] = {
     "max_running": _integer(1, 100_000),
@@ -137,6 +150,7 @@ _READERS: dict[str, Any] = {
     "receipt": _duration(0.5, 3600.0),
     "paused": _boolean,
     "order": _word(Order),
+    "weights": _weights,
     "rate": _rate,
 }
 
@@ -183,4 +197,7 @@ def _read_queue(base: QueuePolicy | None, name: str, table: Any, source: str) ->
             values[key] = _READERS[key](value)
         except ValueError as error:
             raise PolicyError(f"{where}.{key}: {error}, got {value!r}") from error
-    return replace(base or QueuePolicy(name), **values)
+    policy = replace(base or QueuePolicy(name), **values)
+    if policy.weights and not policy.is_fair:
+        raise PolicyError(f'{where}.weights: expected order = "fair" with them')
+    return policy

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 
 #: Used where a policy names no backoff: 2 s doubling up to an hour.
@@ -18,3 +19,9 @@ def backoff(attempt: int, waits: Sequence[float]) -> float:
     if waits:
         return waits[min(attempt, len(waits)) - 1]
     return min(_FIRST * 2.0 ** min(attempt - 1, 32), _CAP)
+
+
+def apart(times: int) -> float:
+    """Seconds that a job waits which vanished `times` times with its worker: random, so that the harmless ones of a batch get
+    away from the one that kills workers."""
+    return random.uniform(0.0, 2.0 ** min(times, 6))

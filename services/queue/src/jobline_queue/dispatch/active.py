@@ -17,9 +17,11 @@ from typing import Any
 import psycopg
 from psycopg import AsyncConnection
 
+from jobline import failpoints
 from jobline_queue.core.ending import Failed
 from jobline_queue.core.errors import NotActive
 from jobline_queue.core.policy import QueuePolicy
+from jobline_queue.dispatch.acts import unheard
 from jobline_queue.dispatch.changes import Changes
 from jobline_queue.dispatch.claimer import Claimer, ClaimWriter
 from jobline_queue.dispatch.clock import Clock
@@ -42,8 +44,8 @@ from jobline_queue.store.job_store import JobStore
 
 logger = logging.getLogger(__name__)
 
-#: Payloads kept in memory, in characters; beyond it only ids are, and payloads are read when their job comes up.
-PAYLOAD_CAP = 128 * 1024 * 1024
+#: Bytes of payloads kept in memory; beyond it only ids are, and payloads are read when their job comes up.
+PAYLOAD_CAP = 32 * 1024 * 1024
 CONNECTIONS = ("enqueue", "claim", "finish", "maintenance")
 
 
@@ -75,12 +77,13 @@ class QueueCore:
         policies: Mapping[str, QueuePolicy],
         hooks: HookRegistry,
         on_active: Callable[[bool], Awaitable[None]],
+        take_over_after: float,
     ) -> None:
         self._database_url = database_url
         self._policies = policies
         self._hooks = hooks
         self._on_active = on_active
-        self._election = Election(database_url, instance)
+        self._election = Election(database_url, instance, take_over_after)
         self._active: ActiveTerm | None = None
 
     @property
@@ -115,6 +118,7 @@ class QueueCore:
             if session.attached:
                 session.push_drain(0.0, "shutdown")
         await asyncio.sleep(0.2)  # one message's time to leave
+        await failpoints.reach("hand_over.drained")
 
     async def _serve_term(self, epoch: int, clock: Clock) -> None:
         connections = [await connect_writer(self._database_url, name, epoch) for name in CONNECTIONS]
@@ -132,7 +136,7 @@ class QueueCore:
         term = Term(epoch, dispatcher, self._hooks, clock, Changes(epoch))
 
         def refuse(job_id: str, token: str, outcome: Failed) -> None:
-            desk.outcome(job_id, token, outcome, lambda _status, _detail: None)
+            desk.outcome(job_id, token, outcome, unheard)
 
         def on_settled() -> None:
             finisher.nudge()
@@ -172,6 +176,7 @@ class QueueCore:
         self, active: ActiveTerm, group: asyncio.TaskGroup, loops: Sequence[Coroutine[Any, Any, None]]
     ) -> None:
         """Reads what lives, then serves. The lock is watched meanwhile: a long load must not look like a frozen service."""
+        await failpoints.reach("take_over.before_load")
         await load(active.dispatcher, active.maintenance_store)
         gc.freeze()  # what was just loaded is no garbage: a million jobs need not be looked through again and again
         logger.info("active, epoch %d", active.term.epoch)

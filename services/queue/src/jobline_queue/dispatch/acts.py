@@ -9,8 +9,9 @@ from jobline_queue.core.ending import Outcome, RunEnd
 from jobline_queue.core.live_job import Lease, LiveJob
 from jobline_queue.dispatch.session import OutcomeStatus, StepStatus
 
-#: Told once: what became of an outcome, and why if it was refused.
-OutcomeAnswer = Callable[[OutcomeStatus, str], None]
+#: Told once: the act, what became of its outcome, and why if it was refused. It gets the act, so that a stream needs no
+#: closure for each of its outcomes.
+OutcomeAnswer = Callable[["EndRun", OutcomeStatus, str], None]
 StepAnswer = Callable[[StepStatus, str], None]
 #: Told once: None when the act is done, else why not.
 ActAnswer = Callable[[Exception | None], None]
@@ -24,6 +25,8 @@ class EndRun:
     token: str
     outcome: Outcome
     answer: OutcomeAnswer
+    #: The queue in whose capacity it has freed a place of its session already; empty: none, the end does.
+    freed: str = ""
 
 
 @dataclass(slots=True, eq=False)
@@ -85,6 +88,10 @@ class RemoveJob:
     detail: str = ""
 
 
+def unheard(_act: EndRun, _status: OutcomeStatus, _detail: str) -> None:
+    """The answer for an outcome whose author does not wait for one: maintenance."""
+
+
 Act = EndRun | StoreStep | MarkRunning | ExtendLease | CancelJob | RetryJob | RemoveJob
 
 
@@ -95,6 +102,6 @@ class Ending:
     job: LiveJob
     lease: Lease
     end: RunEnd
-    answer: OutcomeAnswer
+    answer: Callable[[OutcomeStatus, str], None]
     #: The worker did not say it itself (lost, timed out, revoked): it is told.
     tell_worker: bool

@@ -12,7 +12,7 @@ import asyncio
 import re
 from collections import deque
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from jobline_queue.core.lifecycle import State
 from jobline_queue.core.live_job import LiveJob
@@ -21,8 +21,7 @@ RING = 200_000
 _NUMBER = re.compile(r"\d{1,18}", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """`state` is the state entered; None: removed."""
 
     number: int

@@ -1,9 +1,9 @@
 """Claims: pending → running. One task, one connection.
 
 The claimer wakes when something may start that could not before: a job became due, a worker has room, a run ended, a pause
-was lifted. It picks for every session that has room, writes one lease row a batch, and hands out after the commit. Jobs of
-queues without limits get no row of their own here: the lease says that they run. Jobs of limited queues, and of kinds with
-an `on_start` hook, get their own row marked in the same transaction, so that SQL readers see them run at once.
+was lifted. It picks for every session that has room, writes one lease row a batch, and hands out after the commit. The
+jobs' own rows stay as they are: the lease says that they run. Only jobs of kinds with an `on_start` hook get their row
+marked, in the transaction of the hook, so that what the hook wrote and what the row says agree.
 
 Three things a reader may wonder about:
 
@@ -13,18 +13,19 @@ Three things a reader may wonder about:
 * *What if the commit fails?* Then its outcome is unknown, and the term ends: memory is thrown away, the leases that did get
   into the table are adopted by the next term, and jobs whose worker never heard of them return after the receipt time.
 * *What if a row is gone?* Rows can only vanish behind our back when a user is deleted. Limited queues see it here (the
-  marking returns fewer rows); others at the end of the run, which then changes nothing.
+  lease takes in fewer jobs); others at the end of the run, which then changes nothing.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
 import psycopg
 
+from jobline import failpoints
 from jobline_queue.core.ending import Failed, RunError
 from jobline_queue.core.lifecycle import State
 from jobline_queue.core.live_job import Lease, LiveJob
@@ -78,30 +79,44 @@ class ClaimWriter:
         self._refuse = refuse
         self._refused: dict[str, RunError] = {}
 
-    def needs_rows(self, lease: Lease) -> bool:
-        """Whether the jobs' own rows are written with the lease."""
-        if self._term.dispatcher.queue(lease.queue).limited:
-            return True
-        kinds = {job.kind for job in lease.jobs.values()}
+    def runs_hooks(self, leases: Iterable[Lease]) -> bool:
+        """Whether a job in them has an `on_start` hook: it runs in the transaction that marks its row too."""
+        kinds = {job.kind for lease in leases for job in lease.jobs.values()}
         return any((hooks := self._term.hooks.of(kind)) and hooks.on_start for kind in kinds)
 
-    async def write(self, leases: Sequence[Lease]) -> None:
-        """Stores the leases. Call inside a transaction if any `needs_rows`."""
-        await self._store.claim_jobs([lease_row(lease, self._term.epoch) for lease in leases])
-        for lease in leases:
-            if self.needs_rows(lease):
-                await self._write_rows(lease)
+    def statements(self, leases: Sequence[Lease]) -> int:
+        """How many statements `write` takes; more than one belong into a transaction."""
+        return 2 if self.runs_hooks(leases) or len({self._limited(lease) for lease in leases}) > 1 else 1
 
-    async def _write_rows(self, lease: Lease) -> None:
-        for job in lease.jobs.values():
-            job.step = self._term.hooks.first_step(job.kind)
-        rows = [running_row(job, lease) for job in lease.jobs.values()]
-        there = await self._store.mark_running(rows, self._term.clock.now())
-        for job in [job for job in lease.jobs.values() if job.id not in there]:
-            logger.warning("job %s is gone from the table; not handed out", job.id)
-            self._term.dispatcher.drop_picked(lease, job)
-        for job in lease.jobs.values():
-            await self._start_hook(job)
+    async def write(self, leases: Sequence[Lease]) -> None:
+        """Stores the leases."""
+        limited = [lease for lease in leases if self._limited(lease)]
+        free = [lease for lease in leases if not self._limited(lease)]
+        if free:
+            await self._store.claim_jobs([lease_row(lease, self._term.epoch) for lease in free])
+        if limited:
+            rows = [lease_row(lease, self._term.epoch) for lease in limited]
+            self.drop_missing(limited, await self._store.claim_limited(rows))
+        if self.runs_hooks(leases):
+            await self._start(leases)
+
+    def drop_missing(self, leases: Iterable[Lease], there: Collection[str]) -> None:
+        """Jobs of limited queues whose rows are gone are not handed out."""
+        for lease in leases:
+            for job in [job for job in lease.jobs.values() if job.id not in there]:
+                logger.warning("job %s is gone from the table; not handed out", job.id)
+                self._term.dispatcher.drop_picked(lease, job)
+
+    def _limited(self, lease: Lease) -> bool:
+        return self._term.dispatcher.queue(lease.queue).limited
+
+    async def _start(self, leases: Iterable[Lease]) -> None:
+        for lease in leases:
+            rows = [running_row(job, lease) for job in lease.jobs.values()]
+            there = await self._store.mark_running(rows, self._term.clock.now())
+            self.drop_missing([lease], there)
+            for job in lease.jobs.values():
+                await self._start_hook(job)
 
     async def _start_hook(self, job: LiveJob) -> None:
         hooks = self._term.hooks.of(job.kind)
@@ -122,19 +137,31 @@ class ClaimWriter:
             if not lease.jobs:
                 continue
             assignments = await self._assignments(lease)
-            self._term.dispatcher.grant(lease, marked=self.needs_rows(lease))
-            for job in list(lease.jobs.values()):
-                self._term.changes.publish(job, State.RUNNING)
-                if error := self._refused.pop(job.id, None):
-                    self._refuse(job.id, lease.token, Failed(error))
-                    assignments = [item for item in assignments if item.job is not job]
+            self._term.dispatcher.grant(lease, marked=self.runs_hooks((lease,)))
+            publish = self._term.changes.publish
+            for job in lease.jobs.values():
+                publish(job, State.RUNNING)
+            if self._refused:
+                assignments = [item for item in assignments if not self._refuse_if_asked(item)]
             session = self._term.dispatcher.sessions.get(lease.session_id)
             if session:
                 session.assign(assignments)
 
+    def _refuse_if_asked(self, item: Assignment) -> bool:
+        error = self._refused.pop(item.job.id, None)
+        if error is not None:
+            self._refuse(item.job.id, item.lease_token, Failed(error))
+        return error is not None
+
     async def _assignments(self, lease: Lease) -> list[Assignment]:
         """What the worker gets: payloads and finished steps are read where memory has none."""
         jobs = lease.jobs.values()
+        for kind in {job.kind for job in jobs}:
+            if first_step := self._term.hooks.first_step(kind):
+                _enter(first_step, [job for job in jobs if job.kind == kind])
+        token = lease.token
+        if not any(job.payload is None or job.has_steps for job in jobs):
+            return [Assignment(job, token, job.payload or "null", job.attempt + 1) for job in jobs]
         missing = [job.id for job in jobs if job.payload is None]
         payloads = await self._store.find_payloads(missing) if missing else {}
         resumed = [job.id for job in jobs if job.has_steps]
@@ -151,6 +178,11 @@ class ClaimWriter:
             )
             for job in jobs
         ]
+
+
+def _enter(step: str, jobs: Iterable[LiveJob]) -> None:
+    for job in jobs:
+        job.step = step
 
 
 class Claimer:
@@ -206,9 +238,12 @@ class Claimer:
         return [lease for lease in picked if lease is not None]
 
     async def _claim(self, leases: list[Lease]) -> None:
-        if any(self._writer.needs_rows(lease) for lease in leases):
+        if self._writer.statements(leases) > 1:
             async with self._connection.transaction():
                 await self._writer.write(leases)
+                await failpoints.reach("claim.before_commit")
         else:
+            await failpoints.reach("claim.before_commit")
             await self._writer.write(leases)
+        await failpoints.reach("claim.after_commit")
         await self._writer.hand_out(leases)

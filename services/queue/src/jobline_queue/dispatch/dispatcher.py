@@ -1,6 +1,6 @@
 """The dispatcher: every live job in memory, and who gets what, when.
 
-Memory decides and the database records. The dispatcher holds all jobs that have not ended (about 500 bytes each besides
+Memory decides and the database records. The dispatcher holds all jobs that have not ended (about 450 bytes each besides
 the payload), the order of those that are due, what runs where, and the worker sessions. Its methods are plain and
 synchronous, so each is atomic on the event loop; the three writers (`enqueuer`, `claimer`, `finisher`) call them before a
 statement to decide and after its commit to let the decision count:
@@ -22,7 +22,8 @@ import heapq
 import itertools
 import uuid
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from sys import getsizeof
 
 from jobline_queue.core.live_job import Lease, LiveJob, Place
 from jobline_queue.core.policy import QueuePolicy
@@ -78,16 +79,18 @@ class Dispatcher:
         """A job whose row is committed becomes known; it is in no structure yet."""
         self.jobs[job.id] = job
         if job.payload is not None:
-            if len(job.payload) > self._payload_room:
+            size = getsizeof(job.payload)
+            if size > self._payload_room:
                 job.payload = None
             else:
-                self._payload_room -= len(job.payload)
+                self._payload_room -= size
         policy = self.queue(job.queue).policy
         if policy.expires_after is not None:
             heapq.heappush(self._expiring, (job.created_at + policy.expires_after, job.seq, job))
 
     def add(self, job: LiveJob) -> None:
         """A job whose row is committed enters its queue."""
+        job.share_words()
         self.learn(job)
         self.restore(job)
 
@@ -95,7 +98,8 @@ class Dispatcher:
         """Puts a pending job where it belongs: into the order, or to the delayed ones."""
         state = self.queue(job.queue)
         now = self.clock.now()
-        if self._is_expired(job, now):
+        expires_after = state.policy.expires_after
+        if expires_after is not None and job.created_at + expires_after <= now:
             job.place = Place.NOWHERE
             self.expired.append(job)
         elif job.run_at > now:
@@ -118,8 +122,9 @@ class Dispatcher:
         """The job has ended, or its row is gone."""
         if self.jobs.get(job.id) is job:
             del self.jobs[job.id]
-            self._payload_room += len(job.payload or "")
-            job.payload = None
+            if job.payload is not None:
+                self._payload_room += getsizeof(job.payload)
+                job.payload = None
 
     def admit_due(self) -> None:
         """Moves delayed jobs whose time has come into the order."""
@@ -144,10 +149,6 @@ class Dispatcher:
                 self.withdraw(job)
                 self.expired.append(job)
 
-    def _is_expired(self, job: LiveJob, now: float) -> bool:
-        after = self.queue(job.queue).policy.expires_after
-        return after is not None and job.created_at + after <= now
-
     def next_wake(self) -> float | None:
         """When something may start that may not start now: a delayed job, or a rate's window. Epoch seconds."""
         now = self.clock.now()
@@ -158,14 +159,13 @@ class Dispatcher:
         return min(times, default=None)
 
     def position(self, job: LiveJob) -> int:
-        """1 + the number of due jobs of the queue before this one; 0 when it is not due.
+        """1 for the due job of the queue whose turn it is, and so on; 0 when the job is not due.
 
         A picked job is due until the commit. Otherwise it would seem to run beside the one whose end frees its slot.
         """
         if job.place not in (Place.DUE, Place.PICKED):
             return 0
-        state, rank = self.queue(job.queue), job.rank
-        return state.order.position(job) + sum(picked.rank < rank for picked in state.picked)
+        return self.queue(job.queue).position(job)
 
     # ---- claims -----------------------------------------------------------------------------------------------------
 
@@ -194,6 +194,8 @@ class Dispatcher:
             return []
         now = self.clock.now()
         due = deque(sorted((job for job in jobs if job.run_at <= now), key=lambda job: job.rank))
+        if policy.is_fair and len(due) > 1:
+            return []  # whose turn it is, the order knows
         leases = []
         for session in list(self.sessions.values()):
             lease = self._new_lease(session, policy, now)
@@ -201,11 +203,8 @@ class Dispatcher:
             while due and len(lease.jobs) < room and due[0].kind in session.kinds:
                 job = due.popleft()
                 lease.jobs[job.id] = job
-                job.place = Place.PICKED
-                state.picked.add(job)
-                state.running += 1
-                state.order.started(job)
             if lease.jobs:
+                state.pick_past_order(lease.jobs.values())
                 session.hold(queue, len(lease.jobs))
                 leases.append(lease)
         return leases
@@ -214,25 +213,25 @@ class Dispatcher:
         """The lease was not committed, or these jobs of it were not: they go back to their old place."""
         for job in list(lease.jobs.values()) if jobs is None else list(jobs):
             del lease.jobs[job.id]
-            self._stop(job, lease)
-            self.restore(job)
+            self.restore(job)  # first, so that its owner is never seen without jobs
+            self._stop(job, lease, unpaid=True)
 
     def drop_picked(self, lease: Lease, job: LiveJob) -> None:
         """A picked job's row turned out to be gone."""
         del lease.jobs[job.id]
         self._stop(job, lease)
+        job.place = Place.NOWHERE
         self.forget(job)
 
     def grant(self, lease: Lease, *, received: bool = False, marked: bool = False) -> None:
         """The lease is committed: its jobs are running."""
         self.leases[lease.token] = lease
-        self.queue(lease.queue).picked.difference_update(lease.jobs.values())
+        self.queue(lease.queue).granted(lease.jobs.values())
         for job in lease.jobs.values():
             job.lease = lease
             job.place = Place.LEASED
             job.received = received
             job.marked = marked
-            job.started_at = lease.granted_at
             job.expires_at = lease.expires_at
 
     def adopt(self, lease: Lease, jobs: Iterable[LiveJob]) -> None:
@@ -246,7 +245,6 @@ class Dispatcher:
             job.lease = lease
             job.place = Place.LEASED
             job.received = job.marked
-            job.started_at = lease.granted_at
             job.expires_at = lease.expires_at
             state = self.queue(job.queue)
             state.running += 1
@@ -264,9 +262,28 @@ class Dispatcher:
         if not lease.jobs:
             self.leases.pop(lease.token, None)
         self._stop(job, lease)
+        job.place = Place.NOWHERE
         job.lease = None
-        job.received = job.marked = job.dirty = job.cancel_requested = False
-        job.step, job.current, job.total, job.message = "", 0, 0, ""
+        job.received = job.marked = False
+        job.report = None
+
+    def finish(self, lease: Lease, jobs: Sequence[LiveJob]) -> None:
+        """These runs of a lease are over for good: `end` and `forget` for many at once. Nearly every job leaves this way."""
+        state = self.queue(lease.queue)
+        for job in jobs:
+            del lease.jobs[job.id], self.jobs[job.id]
+            state.stop(job)
+            job.place = Place.NOWHERE
+            job.lease = None
+            if job.payload is not None:
+                self._payload_room += getsizeof(job.payload)
+                job.payload = None
+        if not lease.jobs:
+            self.leases.pop(lease.token, None)
+        session = self.sessions.get(lease.session_id)
+        if session:
+            session.hold(lease.queue, -len(jobs))
+            self.drop_session_if_done(session.id)
 
     def drop_session_if_done(self, session_id: str) -> None:
         """A session without stream and leases is forgotten."""
@@ -281,8 +298,8 @@ class Dispatcher:
 
     # ---- inside -----------------------------------------------------------------------------------------------------
 
-    def _stop(self, job: LiveJob, lease: Lease) -> None:
-        self.queue(job.queue).stop(job)
+    def _stop(self, job: LiveJob, lease: Lease, *, unpaid: bool = False) -> None:
+        self.queue(job.queue).stop(job, unpaid=unpaid)
         session = self.sessions.get(lease.session_id)
         if session:
             session.hold(job.queue, -1)

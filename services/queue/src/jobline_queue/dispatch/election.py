@@ -25,24 +25,27 @@ import logging
 import psycopg
 from psycopg import AsyncConnection
 
+from jobline import failpoints
 from jobline_queue.store.engine import ACTIVE_LOCK, WRITERS_LOCK, connect
 from jobline_queue.store.statements import statement
 
 logger = logging.getLogger(__name__)
 
 CAMPAIGN_INTERVAL = 1.0
-#: The server ends an election session that was silent for so long: its service is frozen, and a standby takes over.
-SILENCE = 15.0
 #: A session that was told to end and has not after this long makes the take-over fail, and be tried again.
 END_TIMEOUT = 10.0
 
 
 class Election:
-    """One service's part in the election."""
+    """One service's part in the election.
 
-    def __init__(self, database_url: str, instance: str) -> None:
+    The server ends an election session that was silent for `silence` seconds: its service is frozen; a standby takes over.
+    """
+
+    def __init__(self, database_url: str, instance: str, silence: float) -> None:
         self._database_url = database_url
         self._instance = instance
+        self._silence = silence
         self._session: AsyncConnection | None = None
 
     async def win(self) -> tuple[int, float]:
@@ -73,7 +76,7 @@ class Election:
 
     async def _try(self) -> bool:
         if self._session is None or self._session.closed:
-            self._session = await connect(self._database_url, "election", idle_timeout=SILENCE)
+            self._session = await connect(self._database_url, "election", idle_timeout=self._silence)
         cursor = await self._session.execute("SELECT pg_try_advisory_lock(%s)", (ACTIVE_LOCK,))
         row = await cursor.fetchone()
         return row is not None and bool(row[0])
@@ -81,14 +84,17 @@ class Election:
     async def _take_over(self) -> tuple[int, float]:
         session = self._session
         assert session is not None
+        await failpoints.reach("take_over.locked")
         async with asyncio.timeout(END_TIMEOUT):
             while True:
                 if await self._lock_writers(session):
                     break
                 await asyncio.sleep(0.02)
+        await failpoints.reach("take_over.writers_locked")
         cursor = await session.execute(statement("take_over").encode(), {"instance": self._instance})
         row = await cursor.fetchone()
         await session.execute("SELECT pg_advisory_unlock(%s)", (WRITERS_LOCK,))
+        await failpoints.reach("take_over.raised")
         assert row is not None
         return int(row[0]), float(row[1])
 

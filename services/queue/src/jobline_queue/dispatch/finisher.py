@@ -9,7 +9,8 @@ A flush goes
 
     plan     decide every act against memory (`plan.py`); what conflicts inside a flush waits for the next one
     write    lock hooked rows → hooks (each in a savepoint) → one statement for each kind of arrow → the next claims;
-             a single statement runs in autocommit, more share one transaction
+             a single statement runs in autocommit, more share one transaction. Successes are one statement, and so are the
+             successes of a limited queue together with the claims of what comes next
     apply    memory follows, watchers are told, callers are answered
 
 The fence. An outcome is planned only if its token is the job's current lease in memory. The statement asks once more
@@ -30,17 +31,20 @@ from functools import partial
 
 import psycopg
 
+from jobline import failpoints
 from jobline_queue.core.ending import Completed, RunEnd, RunError
 from jobline_queue.core.errors import DatabaseUnavailable
 from jobline_queue.core.lifecycle import Arrow, State
+from jobline_queue.core.live_job import Lease, LiveJob
 from jobline_queue.dispatch.acts import Act, Ending, EndRun, ExtendLease, MarkRunning, StoreStep
-from jobline_queue.dispatch.claimer import ClaimWriter, running_row
-from jobline_queue.dispatch.end_rows import complete_row, end_row, lease_changes
+from jobline_queue.dispatch.claimer import ClaimWriter, lease_row, running_row
+from jobline_queue.dispatch.end_rows import Successes, end_row, lease_changes, runs_text
 from jobline_queue.dispatch.group_commit import GroupCommit
 from jobline_queue.dispatch.plan import Plan, Planner
 from jobline_queue.dispatch.session import OutcomeStatus, StepStatus
 from jobline_queue.dispatch.settle import Settler
 from jobline_queue.dispatch.term import Term, TermLost
+from jobline_queue.store.engine import is_lost
 from jobline_queue.store.job_store import JobStore
 
 logger = logging.getLogger(__name__)
@@ -83,7 +87,7 @@ class Finisher:
     async def _flush(self, acts: list[Act]) -> None:
         plan = self._planner.plan(acts)
         self._group.put_back(plan.deferred)
-        waiting = [act for act in acts if act not in plan.deferred]
+        waiting = [act for act in acts if act not in plan.deferred] if plan.deferred else acts
         try:
             missing = await self._write(plan)
         except psycopg.Error as error:
@@ -105,13 +109,15 @@ class Finisher:
             raise TermLost(f"finish: {error}") from error
 
     async def _recover(self, plan: Plan, acts: list[Act], error: psycopg.Error) -> None:
-        if self._store.connection.closed:
+        if is_lost(self._store.connection, error):
             for act in acts:
                 refuse(act)
             raise TermLost(f"finish: {error}") from error
         self._planner.undo(plan)
         if len(acts) == 1:
-            logger.error("the database refused %s of job %s: %s", type(acts[0]).__name__, acts[0].job_id, error)
+            level = logging.WARNING if isinstance(error, psycopg.OperationalError) else logging.ERROR
+            name = type(acts[0]).__name__
+            logger.log(level, "the database refused %s of job %s: %s", name, acts[0].job_id, error)
             refuse(acts[0], f"refused by the database ({error.sqlstate})")
             return
         logger.warning(
@@ -128,6 +134,7 @@ class Finisher:
         hooked = self._has_hooks(plan)
         writes = self._statements(plan, missing)
         if not hooked and len(writes) <= 1:
+            await failpoints.reach("finish.before_commit")
             for write in writes:
                 await write()
         else:
@@ -137,17 +144,23 @@ class Finisher:
                     writes = self._statements(plan, missing)
                 for write in writes:
                     await write()
+                await failpoints.reach("finish.before_commit")
+        await failpoints.reach("finish.after_commit")
         return missing
 
     def _statements(self, plan: Plan, missing: set[str]) -> list[_Write]:
         """One call for each statement that has something to do, in an order that locks rows consistently."""
-        completes = [ending for ending in plan.endings if ending.end.state is State.SUCCEEDED]
+        successes = _successes(plan, missing)
         others = [ending for ending in plan.endings if ending.end.state is not State.SUCCEEDED]
         taken = [(job.lease, job.id) for _, job in plan.removals if job is not None and job.lease is not None]
-        gone, shortened = lease_changes(plan.endings, taken)
+        gone, shortened = lease_changes(successes, plan.endings, taken)
+        claims = plan.claims
         writes: list[_Write] = []
-        if completes:
-            writes.append(lambda: self._complete(completes, gone, plan.now, missing))
+        if successes and claims and not self._claims.runs_hooks(claims):
+            writes.append(partial(self._complete_and_claim, successes, gone, claims, plan.now, missing))
+            claims = []
+        elif successes:
+            writes.append(partial(self._complete, successes, gone, plan.now, missing))
         elif gone:
             shortened += [{"token": token, "job_ids": []} for token in gone]
         if others:
@@ -156,15 +169,25 @@ class Finisher:
             writes.append(lambda: self._store.shorten_leases(shortened))
         writes += self._acts_of_callers(plan, missing)
         writes += self._reports(plan)
-        if plan.claims:
-            writes.append(lambda: self._claims.write(plan.claims))
+        if claims:
+            writes.append(lambda: self._claims.write(claims))
         return writes
 
-    async def _complete(self, endings: list[Ending], gone: list[str], now: float, missing: set[str]) -> None:
-        endings = [ending for ending in endings if ending.job.id not in missing]
-        done = await self._store.complete_jobs([complete_row(ending) for ending in endings], gone, now)
-        if done != len(endings):
-            missing |= await self._settler.not_ended_by(endings)
+    async def _complete(self, successes: Successes, gone: list[str], now: float, missing: set[str]) -> None:
+        done = await self._store.complete_jobs(runs_text(successes), gone, now)
+        await self._look_for_missing(successes, done, missing)
+
+    async def _complete_and_claim(
+        self, successes: Successes, gone: list[str], claims: list[Lease], now: float, missing: set[str]
+    ) -> None:
+        rows = [lease_row(lease, self._term.epoch) for lease in claims]
+        done, claimed = await self._store.complete_and_claim(runs_text(successes), gone, rows, now)
+        self._claims.drop_missing(claims, claimed)
+        await self._look_for_missing(successes, done, missing)
+
+    async def _look_for_missing(self, successes: Successes, done: int, missing: set[str]) -> None:
+        if done != sum(map(len, successes.values())):
+            missing |= await self._settler.not_ended_by(successes)
 
     async def _end(self, endings: list[Ending], now: float, missing: set[str]) -> None:
         endings = [ending for ending in endings if ending.job.id not in missing]
@@ -268,20 +291,28 @@ class Finisher:
 
 def _weight(act: Act) -> int:
     """One act, or its size where that is more: 1000 stand for 8 MiB, so no statement grows without bound."""
-    match act:
-        case EndRun(outcome=Completed(result)):
-            return 1 + len(result) // 8192
-        case StoreStep(output=output):
-            return 1 + len(output) // 8192
-        case _:
-            return 1
+    if type(act) is EndRun:
+        return 1 + len(act.outcome.result) // 8192 if type(act.outcome) is Completed else 1
+    return 1 + len(act.output) // 8192 if type(act) is StoreStep else 1
+
+
+def _successes(plan: Plan, missing: set[str]) -> Successes:
+    """The runs that succeed, those that passed a hook included. A job in `missing` passed none: its row is gone."""
+    successes: dict[Lease, list[tuple[LiveJob, str]]] = {
+        lease: [(job, act.outcome.result) for act, job in completions if type(act.outcome) is Completed]
+        for lease, completions in plan.completes.items()
+    }
+    for ending in plan.endings:
+        if ending.end.state is State.SUCCEEDED and ending.job.id not in missing:
+            successes.setdefault(ending.lease, []).append((ending.job, ending.end.result or "null"))
+    return successes
 
 
 def refuse(act: Act, detail: str = "") -> None:
     """Answers an act that was not done."""
     match act:
         case EndRun():
-            act.answer(OutcomeStatus.RETRY, detail)
+            act.answer(act, OutcomeStatus.RETRY, detail)
         case StoreStep():
             act.answer(StepStatus.RETRY, detail)
         case MarkRunning() | ExtendLease():

@@ -54,7 +54,11 @@ class GroupCommit(Generic[T]):
             if batch:
                 if self._waiting:
                     self._wake.set()
-                await self._flush(batch)
+                try:
+                    await self._flush(batch)
+                except BaseException:
+                    self.put_back(batch)  # the term ends: who has no answer yet gets it from whoever drains
+                    raise
 
     def _next_batch(self) -> list[T]:
         batch: list[T] = []

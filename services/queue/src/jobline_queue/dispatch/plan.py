@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import assert_never
 
-from jobline_queue.core.ending import Lost, Revoked, TimedOut, end_run
+from jobline_queue.core.ending import Completed, Lost, Revoked, TimedOut, end_run
 from jobline_queue.core.errors import IllegalTransition, JoblineError
 from jobline_queue.core.lifecycle import FINISHED, State
 from jobline_queue.core.live_job import Lease, LiveJob, Place
@@ -32,6 +33,9 @@ from jobline_queue.dispatch.term import Term
 
 MAX_STEP_BYTES_PER_JOB = 1024 * 1024
 
+#: A success and the job that it ends.
+Completion = tuple[EndRun, LiveJob]
+
 
 @dataclass(slots=True)
 class Plan:
@@ -41,6 +45,10 @@ class Plan:
     touched: set[str] = field(default_factory=set)
     #: Acts that must wait for the next flush.
     deferred: list[Act] = field(default_factory=list)
+    #: Successes of kinds without an `on_end` hook, by lease. They are nearly all there is under load, so they carry no more
+    #: than this: where a success leads is no question.
+    completes: dict[Lease, list[Completion]] = field(default_factory=dict)
+    #: Every other accepted outcome.
     endings: list[Ending] = field(default_factory=list)
     #: Outcomes of runs that memory does not know; the database says what became of them.
     unknown: list[EndRun] = field(default_factory=list)
@@ -63,6 +71,7 @@ class Planner:
     def __init__(self, term: Term) -> None:
         self._dispatcher = term.dispatcher
         self._clock = term.clock
+        self._hooks = term.hooks
 
     def plan(self, acts: Iterable[Act]) -> Plan:
         plan = Plan(self._clock.now())
@@ -115,13 +124,20 @@ class Planner:
         if job is None or job.lease is None:
             plan.unknown.append(act)
             return
+        if type(act.outcome) is Completed and not self._has_end_hook(job):
+            plan.completes.setdefault(job.lease, []).append((act, job))
+            return
         try:
             end = end_run(job, self._dispatcher.policy(job.queue), act.outcome, plan.now)
         except JoblineError as error:
-            act.answer(OutcomeStatus.INVALID, str(error))
+            act.answer(act, OutcomeStatus.INVALID, str(error))
             return
         by_others = isinstance(act.outcome, Lost | TimedOut | Revoked)
-        plan.endings.append(Ending(job, job.lease, end, act.answer, by_others))
+        plan.endings.append(Ending(job, job.lease, end, partial(act.answer, act), by_others))
+
+    def _has_end_hook(self, job: LiveJob) -> bool:
+        hooks = self._hooks.of(job.kind)
+        return hooks is not None and hooks.on_end is not None
 
     def _step(self, act: StoreStep, plan: Plan) -> None:
         job = self._dispatcher.current_run(act.job_id, act.token)
@@ -178,9 +194,13 @@ class Planner:
                 key = (ending.job.queue, ending.lease.session_id)
                 freed[key] = freed.get(key, 0) + 1
         by_queue: dict[str, int] = {}
+        for lease, completions in plan.completes.items():
+            if self._dispatcher.queue(lease.queue).limited:
+                key = (lease.queue, lease.session_id)
+                freed[key] = freed.get(key, 0) + len(completions)
         for (queue, session_id), count in freed.items():
             by_queue[queue] = by_queue.get(queue, 0) + count
             session = self._dispatcher.sessions.get(session_id)
-            lease = session and self._dispatcher.pick(session, queue, freed=by_queue[queue], ended=count)
-            if lease:
-                plan.claims.append(lease)
+            claim = session and self._dispatcher.pick(session, queue, freed=by_queue[queue], ended=count)
+            if claim:
+                plan.claims.append(claim)

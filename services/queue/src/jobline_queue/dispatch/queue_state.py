@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from bisect import bisect_left
+from collections.abc import Collection, Iterable
 
-from jobline_queue.core.live_job import LiveJob, Place
+from jobline_queue.core.live_job import LiveJob, Place, Rank
 from jobline_queue.core.policy import QueuePolicy
-from jobline_queue.dispatch.order import Order
+from jobline_queue.dispatch.fair_order import FairOrder
+from jobline_queue.dispatch.order import FifoOrder, Order
 from jobline_queue.dispatch.rate_window import RateWindow
 
 
@@ -16,16 +18,20 @@ class QueueState:
     def __init__(self, policy: QueuePolicy, now: float) -> None:
         self.policy = policy
         self.paused = policy.paused
-        self.order = Order(policy.max_running_per_key)
+        key_limit = policy.max_running_per_key
+        self.order: Order = FairOrder(key_limit, policy.weights) if policy.is_fair else FifoOrder(key_limit)
         self.running = 0
-        #: Of those, the ones picked for a lease that is not committed yet: whoever looks sees them pending.
-        self.picked: set[LiveJob] = set()
+        #: Of those, the ones picked for a lease that is not committed yet, as they were picked: whoever looks sees them
+        #: pending.
+        self.picked: dict[LiveJob, None] = {}
+        #: Their ranks, sorted, once somebody has asked for a position.
+        self._picked_ranks: list[Rank] | None = None
         self.delayed = 0
         self.rate = RateWindow(policy.rate, now) if policy.rate else None
 
     @property
     def limited(self) -> bool:
-        """Claims of a limited queue also write the jobs' own rows, and follow an end in its transaction."""
+        """Claims of a limited queue look whether the jobs' rows are still there, and follow an end in its statement."""
         return bool(self.policy.max_running)
 
     def startable(self, most: int, now: float, freed: int = 0) -> int:
@@ -41,17 +47,45 @@ class QueueState:
     def pick(self, kinds: Collection[str], most: int, now: float) -> list[LiveJob]:
         """Takes the first jobs out of the order and counts them as running."""
         jobs = self.order.take(kinds, most)
-        self.running += len(jobs)
         if self.rate:
             self.rate.use(len(jobs), now)
-        self.picked.update(jobs)
-        for job in jobs:
-            job.place = Place.PICKED
+        self._note_picked(jobs)
         return jobs
 
-    def stop(self, job: LiveJob) -> None:
-        """A picked or leased job runs no more; its slot is free."""
+    def pick_past_order(self, jobs: Collection[LiveJob]) -> None:
+        """Counts new jobs as running that were never in the order, because nothing was before them."""
+        for job in jobs:
+            self.order.started(job)
+        self._note_picked(jobs)
+
+    def granted(self, jobs: Iterable[LiveJob]) -> None:
+        """The lease of picked jobs is committed."""
+        for job in jobs:
+            del self.picked[job]
+        self._picked_ranks = None
+
+    def stop(self, job: LiveJob, *, unpaid: bool = False) -> None:
+        """A picked or leased job runs no more; its slot is free. `unpaid`: it never ran."""
         self.running -= 1
-        self.picked.discard(job)
-        self.order.ended(job)
-        job.place = Place.NOWHERE
+        if job in self.picked:
+            del self.picked[job]
+            self._picked_ranks = None
+        self.order.ended(job, unpaid=unpaid)
+
+    def position(self, job: LiveJob) -> int:
+        """The place of a due or picked job among both. In fair order what was picked had its turn; in FIFO order it keeps
+        its place, because one that may not start does not fall back behind those that pass it."""
+        if self.policy.is_fair:
+            if job in self.picked:
+                return 1 + list(self.picked).index(job)
+            return len(self.picked) + self.order.position(job)
+        if self._picked_ranks is None:
+            self._picked_ranks = sorted(picked.rank for picked in self.picked)
+        return self.order.position(job) + bisect_left(self._picked_ranks, job.rank)
+
+    def _note_picked(self, jobs: Collection[LiveJob]) -> None:
+        self.running += len(jobs)
+        self.picked.update(dict.fromkeys(jobs))
+        self._picked_ranks = None
+        for job in jobs:
+            job.place = Place.PICKED

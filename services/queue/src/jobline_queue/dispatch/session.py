@@ -25,16 +25,20 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import IntEnum
+from typing import TYPE_CHECKING, NamedTuple
 
 from jobline_queue.core.live_job import LiveJob
+
+if TYPE_CHECKING:
+    from jobline_queue.dispatch.acts import EndRun
 
 #: Unsent assignments beyond which a session is handed nothing more.
 MAX_UNSENT = 1024
 
 
-class OutcomeStatus(Enum):
-    """The answer to an outcome; the names are those of the proto."""
+class OutcomeStatus(IntEnum):
+    """The answer to an outcome; names and numbers are those of the proto."""
 
     COMMITTED = 1
     ALREADY_COMMITTED = 2
@@ -44,14 +48,14 @@ class OutcomeStatus(Enum):
     RETRY = 6
 
 
-class StepStatus(Enum):
+class StepStatus(IntEnum):
     STORED = 1
     LOST = 2
     INVALID = 3
     RETRY = 4
 
 
-class LeaseState(Enum):
+class LeaseState(IntEnum):
     HELD = 1
     LOST = 2
     CANCEL_REQUESTED = 3
@@ -64,8 +68,7 @@ class FinishedStep:
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class Assignment:
+class Assignment(NamedTuple):
     """A job on its way to a worker: everything a run needs, frozen at the claim."""
 
     job: LiveJob
@@ -98,6 +101,11 @@ class Outbox:
             or self.drain is not None
         )
 
+    @property
+    def answers(self) -> int:
+        """How many of its entries answer what the worker said."""
+        return len(self.outcome_acks) + len(self.step_acks) + len(self.lease_states) + len(self.cancels)
+
 
 class Session:
     """One start of one worker process."""
@@ -113,10 +121,14 @@ class Session:
         self.most: int | None = None
         #: Jobs in its leases, and jobs picked for it, by queue.
         self.held: dict[str, int] = {}
+        #: Of those, the ones whose outcomes wait for their commit and take no room any more.
+        self.ending: dict[str, int] = {}
         self.attached = False
         self.draining = False
         self.connected_at = 0.0
         self.last_seen_at = 0.0
+        #: It let a receipt deadline pass without a word; it is handed nothing more until it is heard again.
+        self.silent = False
         #: Seconds of the clock since which a write is blocked; None: none is.
         self.stalled_since: float | None = None
         #: Outcomes and steps that wait for their commit.
@@ -132,17 +144,21 @@ class Session:
 
     def room(self, queue: str, ended: int = 0) -> int:
         """How many more jobs of `queue` it may be handed once `ended` of those it holds have ended."""
-        if not self.attached or self.draining or self.stalled_since is not None:
+        if not self.attached or self.draining or self.silent or self.stalled_since is not None:
             return 0
         if len(self.outbox.assignments) >= MAX_UNSENT:
             return 0
-        room = self.capacity.get(queue, 0) - self.held.get(queue, 0) + ended
+        room = self.capacity.get(queue, 0) - self.held.get(queue, 0) + self.ending.get(queue, 0) + ended
         if self.most is not None:
             room = min(room, self.most - self.holding + ended)
         return max(0, room)
 
     def hold(self, queue: str, count: int) -> None:
         self.held[queue] = self.held.get(queue, 0) + count
+
+    def free(self, queue: str) -> None:
+        """A run's outcome has arrived: its place is free, and taken again if the outcome turns out not to count."""
+        self.ending[queue] = self.ending.get(queue, 0) + 1
 
     def assign(self, assignments: list[Assignment]) -> None:
         self.outbox.assignments.extend(assignments)
@@ -151,6 +167,13 @@ class Session:
     def acknowledge(self, job_id: str, token: str, status: OutcomeStatus, detail: str = "") -> None:
         self.outbox.outcome_acks.append((job_id, token, status, detail))
         self.wake.set()
+
+    def answer_outcome(self, act: EndRun, status: OutcomeStatus, detail: str) -> None:
+        """The answer to an outcome that counts as unanswered."""
+        self.unanswered -= 1
+        if act.freed:
+            self.ending[act.freed] -= 1
+        self.acknowledge(act.job_id, act.token, status, detail)
 
     def acknowledge_step(self, job_id: str, step: str, status: StepStatus, detail: str = "") -> None:
         self.outbox.step_acks.append((job_id, step, status, detail))

@@ -12,9 +12,10 @@ from collections.abc import Sequence
 from jobline_queue.core.ending import Completed, Failed, Released, Snoozed, Stopped
 from jobline_queue.core.errors import IllegalTransition, NotFound
 from jobline_queue.core.lifecycle import State
-from jobline_queue.core.live_job import LiveJob
+from jobline_queue.core.live_job import Lease, LiveJob
 from jobline_queue.dispatch.acts import Ending, EndRun, RetryJob
-from jobline_queue.dispatch.plan import Plan
+from jobline_queue.dispatch.end_rows import Successes
+from jobline_queue.dispatch.plan import Completion, Plan
 from jobline_queue.dispatch.session import LeaseState, OutcomeStatus, StepStatus
 from jobline_queue.dispatch.term import Term
 from jobline_queue.store.job_store import JobStore
@@ -37,6 +38,8 @@ class Settler:
 
     async def settle(self, plan: Plan, missing: set[str]) -> None:
         """Applies `plan`; jobs in `missing` had no unfinished row any more."""
+        for lease, completions in plan.completes.items():
+            self._settle_completes(lease, completions, missing)
         for ending in plan.endings:
             self._settle_ending(ending, ending.job.id in missing)
         self._settle_acts(plan, missing)
@@ -51,17 +54,30 @@ class Settler:
 
     # ---- endings ----------------------------------------------------------------------------------------------------
 
+    def _settle_completes(self, lease: Lease, completions: Sequence[Completion], missing: set[str]) -> None:
+        jobs = [job for _, job in completions]
+        self._dispatcher.finish(lease, jobs)
+        lost = {job.id for job in jobs if job.id in missing} if missing else missing
+        for act, job in completions:
+            if lost and job.id in lost:
+                self._revoke(lease, job)
+                self._term.changes.publish(job, None)
+                act.answer(act, OutcomeStatus.STALE, "")
+            else:
+                self._term.changes.publish(job, State.SUCCEEDED)
+                act.answer(act, OutcomeStatus.COMMITTED, "")
+
     def _settle_ending(self, ending: Ending, missing: bool) -> None:
         job, end = ending.job, ending.end
         if ending.tell_worker or missing:
-            self._tell_worker(ending)
+            self._revoke(ending.lease, job)
         self._dispatcher.end(job)
         if missing:
             self._dispatcher.forget(job)
             self._term.changes.publish(job, None)
             ending.answer(OutcomeStatus.STALE, "")
             return
-        job.attempt, job.losses, job.run_at = end.attempt, end.losses, end.run_at
+        job.attempt, job.losses, job.run_at, job.vanished = end.attempt, end.losses, end.run_at, end.vanished
         if end.state is State.PENDING:
             job.has_steps = True
             self._dispatcher.restore(job)
@@ -70,14 +86,15 @@ class Settler:
         self._term.changes.publish(job, end.state)
         ending.answer(OutcomeStatus.COMMITTED, "")
 
-    def _tell_worker(self, ending: Ending) -> None:
-        session = self._dispatcher.sessions.get(ending.lease.session_id)
+    def _revoke(self, lease: Lease, job: LiveJob) -> None:
+        """Tells the worker of a run that it is void."""
+        session = self._dispatcher.sessions.get(lease.session_id)
         if session and session.attached:
-            session.push_cancel(ending.lease.token, ending.job.id, LeaseState.LOST)
+            session.push_cancel(lease.token, job.id, LeaseState.LOST)
 
-    async def not_ended_by(self, endings: Sequence[Ending]) -> set[str]:
+    async def not_ended_by(self, successes: Successes) -> set[str]:
         """Of these runs, those whose outcome is not what ended the job's row."""
-        runs = [{"id": ending.job.id, "token": ending.lease.token} for ending in endings]
+        runs = [{"id": job.id, "token": lease.token} for lease, jobs in successes.items() for job, _ in jobs]
         found = await self._store.find_outcomes(runs)
         return {job_id for job_id, token, state, ended_by, _ in found if state != "succeeded" or ended_by != token}
 
@@ -158,7 +175,7 @@ class Settler:
         found = await self._store.find_outcomes([{"id": act.job_id, "token": act.token} for act in acts])
         known = {(row[0], row[1]): row[2:] for row in found}
         for act in acts:
-            act.answer(_late_status(act, *known.get((act.job_id, act.token), (None, None, None))), "")
+            act.answer(act, _late_status(act, *known.get((act.job_id, act.token), (None, None, None))), "")
 
 
 def _late_status(act: EndRun, state: str | None, ended_by: str | None, outcome: str | None) -> OutcomeStatus:

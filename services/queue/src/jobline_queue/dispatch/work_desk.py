@@ -14,7 +14,7 @@ from jobline_queue.core.ending import Lost, Outcome
 from jobline_queue.core.errors import Forbidden, Superseded
 from jobline_queue.core.lifecycle import State
 from jobline_queue.core.live_job import LiveJob
-from jobline_queue.dispatch.acts import EndRun, ExtendLease, OutcomeAnswer, StepAnswer, StoreStep
+from jobline_queue.dispatch.acts import EndRun, ExtendLease, OutcomeAnswer, StepAnswer, StoreStep, unheard
 from jobline_queue.dispatch.claimer import Claimer
 from jobline_queue.dispatch.finisher import Finisher
 from jobline_queue.dispatch.session import Assignment, LeaseState, OutcomeStatus, Session
@@ -67,7 +67,7 @@ class WorkDesk:
                 if job.id not in held:
                     # A row that was marked at its claim looks received after a take-over; its worker knows better.
                     job.received = job.received and not lease.adopted
-                    self._finisher.put(EndRun(job.id, lease.token, Lost(), lambda _status, _detail: None))
+                    self._finisher.put(EndRun(job.id, lease.token, Lost(), unheard))
 
     def detach(self, session: Session) -> None:
         """The stream is gone. The leases stay; what was not sent is thrown away."""
@@ -135,10 +135,22 @@ class WorkDesk:
         """Ends a run; answers after the commit."""
         self._finisher.put(EndRun(job_id, token, outcome, answer))
 
+    def session_outcome(self, session: Session, job: LiveJob | None, act: EndRun) -> None:
+        """Ends a run that a session says has ended; `job` is the run's, if it is current.
+
+        Its place in the session's capacity is free from now on, not from the commit on, so that the next claim is written
+        while this end is. In a queue with a limit the end frees it: there the finisher claims what comes next.
+        """
+        if job is not None and not self._dispatcher.queue(job.queue).limited:
+            act.freed = job.queue
+            session.free(job.queue)
+            self._claimer.wake()
+        self._finisher.put(act)
+
     async def outcome_now(self, job_id: str, token: str, outcome: Outcome) -> tuple[OutcomeStatus, str]:
         """Ends a run and waits for the answer."""
         done: asyncio.Future[tuple[OutcomeStatus, str]] = asyncio.get_running_loop().create_future()
-        self.outcome(job_id, token, outcome, lambda status, detail: _set(done, (status, detail)))
+        self.outcome(job_id, token, outcome, lambda _act, status, detail: _set(done, (status, detail)))
         return await done
 
     # ---- the unary claim --------------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from jobline_queue.core.ending import Lost, Outcome, TimedOut
 from jobline_queue.core.live_job import Lease, LiveJob
-from jobline_queue.dispatch.acts import EndRun
+from jobline_queue.dispatch.acts import EndRun, unheard
 from jobline_queue.dispatch.finisher import Finisher
 from jobline_queue.dispatch.term import Term
 
@@ -25,12 +25,29 @@ class Rescuer:
                 outcome = self._verdict(lease, job, now)
                 if outcome is not None:
                     ended += 1
-                    self._finisher.put(EndRun(job.id, lease.token, outcome, lambda _status, _detail: None))
+                    if not job.received:
+                        self._pass_over(lease)
+                    self._finisher.put(EndRun(job.id, lease.token, outcome, unheard))
         return ended
 
+    def _pass_over(self, lease: Lease) -> None:
+        """Its worker has said nothing since it was handed the job: it would swallow the job again and again."""
+        session = self._term.dispatcher.sessions.get(lease.session_id)
+        if session is not None and session.last_seen_at <= lease.granted_at:
+            session.silent = True
+
+    def _vanished(self, lease: Lease, job: LiveJob) -> int:
+        """How many times in a row the job's worker is gone now; 0: it is there, or a take-over hides what it knew."""
+        session = self._term.dispatcher.sessions.get(lease.session_id)
+        if lease.adopted or (session is not None and session.attached):
+            return 0
+        return job.vanished + 1
+
     def _verdict(self, lease: Lease, job: LiveJob, now: float) -> Outcome | None:
-        if (job.received and now > job.expires_at) or (not job.received and now > lease.receipt_by):
+        if job.received and now > job.expires_at:
             return Lost()
+        if not job.received and now > lease.receipt_by:
+            return Lost(self._vanished(lease, job))
         timeout = self._term.dispatcher.policy(job.queue).timeout
         if timeout is None or job.started_at is None or now <= job.started_at + timeout:
             return None

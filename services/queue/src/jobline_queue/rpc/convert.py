@@ -134,23 +134,29 @@ def progress(field: str, message: job_pb2.Progress) -> tuple[str, int, int, str]
 
 
 def assignment(item: Assignment) -> work_pb.Assignment:
+    message = work_pb.Assignment()
+    fill_assignment(message, item)
+    return message
+
+
+def fill_assignment(message: work_pb.Assignment, item: Assignment) -> None:
+    """Fills a message that lies in its batch already: building it apart and appending it would copy it."""
     job = item.job
-    message = work_pb.Assignment(
-        job_id=job.id,
-        lease_token=item.lease_token,
-        queue=job.queue,
-        kind=job.kind,
-        payload_json=item.payload,
-        attempt=item.attempt,
-        max_attempts=job.max_attempts,
-        owner=job.owner,
-        correlation_id=job.correlation_id,
-    )
+    message.job_id = job.id
+    message.lease_token = item.lease_token
+    message.queue = job.queue
+    message.kind = job.kind
+    message.payload_json = item.payload
+    message.attempt = item.attempt
+    message.max_attempts = job.max_attempts
+    if job.owner:
+        message.owner = job.owner
+    if job.correlation_id:
+        message.correlation_id = job.correlation_id
     if job.labels != "{}":
         message.labels.update(labels(job.labels))
     for step in item.steps:
         message.finished_steps.add(name=step.name, output_json=step.output, duration=duration(step.seconds))
-    return message
 
 
 def labels(text: str) -> dict[str, str]:

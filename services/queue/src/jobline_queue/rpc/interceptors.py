@@ -48,7 +48,12 @@ STATUSES: dict[str, int] = {
     "INTERNAL": code_pb2.INTERNAL,
 }
 
+#: What a caller is told to wait after UNAVAILABLE: the time between two tries of a standby to become active.
+RETRY_AFTER_MS = 1000
+
 Handler = Callable[[Any, Any], Any]
+#: Lets a call of a method in, or raises: (method, context).
+Admit = Callable[[str, Any], None]
 
 
 class ErrorsAndRights(aio.ServerInterceptor):  # type: ignore[type-arg]
@@ -57,23 +62,28 @@ class ErrorsAndRights(aio.ServerInterceptor):  # type: ignore[type-arg]
     def __init__(self, authenticator: Authenticator, check_active: Callable[[], object]) -> None:
         self._authenticator = authenticator
         self._check_active = check_active
+        #: The handlers of the methods called so far, wrapped: once each, not at every call.
+        self._guarded: dict[str, Any] = {}
 
     async def intercept_service(self, continuation: Callable[[Any], Awaitable[Any]], details: Any) -> Any:
-        handler = await continuation(details)
         method: str = details.method
+        guarded = self._guarded.get(method)
+        if guarded is not None:
+            return guarded
+        handler = await continuation(details)
         if handler is None or method.startswith(OPEN_PREFIXES):
             return handler
-        metadata = list(details.invocation_metadata or ())
+        guarded = self._guarded[method] = _wrap(handler, self._admit, method)
+        return guarded
 
-        def admit() -> None:
-            principal = self._authenticator.authenticate(metadata)
-            if principal.role not in RULES.get(method, ()):
-                raise errors.Forbidden(f"role {principal.role} may not call {method.rpartition('/')[2]}")
-            self._check_active()
-            current.set(principal)
-            correlation_id.set(_correlation_id(metadata))
-
-        return _wrap(handler, admit, method)
+    def _admit(self, method: str, context: Any) -> None:
+        metadata = context.invocation_metadata() or ()
+        principal = self._authenticator.authenticate(metadata)
+        if principal.role not in RULES.get(method, ()):
+            raise errors.Forbidden(f"role {principal.role} may not call {method.rpartition('/')[2]}")
+        self._check_active()
+        current.set(principal)
+        correlation_id.set(_correlation_id(metadata))
 
 
 def _correlation_id(metadata: Sequence[tuple[str, Any]]) -> str:
@@ -82,7 +92,7 @@ def _correlation_id(metadata: Sequence[tuple[str, Any]]) -> str:
     return found if isinstance(found, str) and len(found) <= 128 and found.isprintable() and found.isascii() else ""
 
 
-def _wrap(handler: Any, admit: Callable[[], None], method: str) -> Any:
+def _wrap(handler: Any, admit: Admit, method: str) -> Any:
     serializers = {
         "request_deserializer": _read_or_none(handler.request_deserializer),
         "response_serializer": handler.response_serializer,
@@ -114,10 +124,10 @@ def _check_read(request: Any) -> None:
         raise errors.invalid("request", "expected a message of this call's type")
 
 
-def _guard_call(inner: Handler, admit: Callable[[], None], method: str) -> Handler:
+def _guard_call(inner: Handler, admit: Admit, method: str) -> Handler:
     async def call(request: Any, context: Any) -> Any:
         try:
-            admit()
+            admit(method, context)
             _check_read(request)
             return await inner(request, context)
         except Exception as error:
@@ -126,10 +136,10 @@ def _guard_call(inner: Handler, admit: Callable[[], None], method: str) -> Handl
     return call
 
 
-def _guard_stream(inner: Handler, admit: Callable[[], None], method: str) -> Handler:
+def _guard_stream(inner: Handler, admit: Admit, method: str) -> Handler:
     async def call(request: Any, context: Any) -> AsyncIterator[Any]:
         try:
-            admit()
+            admit(method, context)
             _check_read(request)
             async for response in inner(request, context):
                 yield response
@@ -156,6 +166,10 @@ def as_status(error: Exception, method: str) -> status_pb2.Status:
     status = status_pb2.Status(code=STATUSES[error.reason], message=str(error)[:2000])
     info = error_details_pb2.ErrorInfo(reason=error.reason, domain="jobline", metadata=dict(error.metadata))
     status.details.append(_packed(info))
+    if status.code == code_pb2.UNAVAILABLE:
+        retry = error_details_pb2.RetryInfo()
+        retry.retry_delay.FromMilliseconds(RETRY_AFTER_MS)
+        status.details.append(_packed(retry))
     if isinstance(error, errors.InvalidField):
         bad = error_details_pb2.BadRequest()
         for problem in error.problems[:100]:

@@ -13,7 +13,7 @@ from jobline.v1.job_service_pb2_grpc import JobServiceServicer
 from jobline_queue.core.errors import NotFound, invalid
 from jobline_queue.core.job_filter import JobFilter, JobReader, JobRow
 from jobline_queue.core.json_text import check_text
-from jobline_queue.core.new_job import MAX_OWNER, NewJob
+from jobline_queue.core.new_job import MAX_OWNER, NO_LABELS, NewJob
 from jobline_queue.dispatch.active import ActiveTerm, QueueCore
 from jobline_queue.dispatch.acts import Act, ActAnswer, CancelJob, RemoveJob, RetryJob
 from jobline_queue.dispatch.waiting import waiting_for
@@ -35,11 +35,12 @@ class JobServicer(JobServiceServicer):
 
     async def EnqueueJobs(self, request: pb.EnqueueJobsRequest, context: Context) -> pb.EnqueueJobsResponse:
         principal = current.get()
-        jobs = [_new_job(index, message, principal) for index, message in enumerate(request.jobs)]
-        stored = await store_jobs(self._core, jobs, principal.name, request.request_id)
-        return pb.EnqueueJobsResponse(
-            jobs=[pb.EnqueuedJob(id=each.id, deduplicated=each.deduplicated) for each in stored]
-        )
+        stored = await store_jobs(self._core, _new_jobs(request, principal), principal.name, request.request_id)
+        response = pb.EnqueueJobsResponse()
+        add = response.jobs.add
+        for each, deduplicated in stored:
+            add(id=each, deduplicated=deduplicated)
+        return response
 
     async def GetJob(self, request: pb.GetJobRequest, context: Context) -> pb.GetJobResponse:
         active = self._core.active
@@ -155,23 +156,29 @@ async def perform(active: ActiveTerm, make: Callable[[ActAnswer], Act]) -> None:
     await done
 
 
-def _new_job(index: int, message: pb.NewJob, principal: Principal) -> NewJob:
-    owner = message.owner
-    if principal.role is Role.GATEWAY:
-        owner = _users_own(index, owner, principal)
-    return NewJob(
-        queue=message.queue,
-        kind=message.kind,
-        owner=owner,
-        payload=message.payload_json or "{}",
-        priority=message.priority,
-        run_at=epoch(f"jobs[{index}].run_at", message, "run_at"),
-        concurrency_key=message.concurrency_key,
-        idempotency_key=message.idempotency_key,
-        correlation_id=message.correlation_id or correlation_id.get(),
-        labels=dict(message.labels),
-        max_attempts=message.max_attempts,
-    )
+def _new_jobs(request: pb.EnqueueJobsRequest, principal: Principal) -> list[NewJob]:
+    """By position, and touching no field twice: it runs a thousand times a call."""
+    from_gateway = principal.role is Role.GATEWAY
+    correlation = correlation_id.get()
+    jobs = []
+    for index, message in enumerate(request.jobs):
+        owner, labels = message.owner, message.labels
+        jobs.append(
+            NewJob(
+                message.queue,
+                message.kind,
+                _users_own(index, owner, principal) if from_gateway else owner,
+                message.priority,
+                epoch(f"jobs[{index}].run_at", message, "run_at") if message.HasField("run_at") else None,
+                message.concurrency_key,
+                message.correlation_id or correlation,
+                message.max_attempts,
+                message.idempotency_key,
+                dict(labels) if labels else NO_LABELS,
+                message.payload_json or "{}",
+            )
+        )
+    return jobs
 
 
 def _users_own(index: int, owner: str, principal: Principal) -> str:

@@ -44,18 +44,8 @@ class QueueServicer(QueueServiceServicer):
         active = self._core.active
         name = _known(active, queue)
         check_text("reason", reason, 255)
-        state = active.dispatcher.queue(name)
-        before = state.paused
-        state.paused = before or paused  # a pause holds before its commit: nothing is claimed after it
-        try:
-            while paused and state.picked and not active.term.over.is_set():  # noqa: ASYNC110  # one commit's time
-                await asyncio.sleep(0.005)
-            await active.maintenance_store.pause_queue(name, paused, current.get().actor, reason)
-        except BaseException:
-            state.paused = before
-            raise
-        state.paused = paused
-        active.claimer.wake()
+        # To its end, also when the caller is gone: cancelled half-way, the table might say paused and memory not.
+        await asyncio.shield(_store_paused(active, name, paused, reason))
         return _queue(active, name)
 
     async def PruneJobs(self, request: pb.PruneJobsRequest, context: Context) -> pb.PruneJobsResponse:
@@ -75,6 +65,21 @@ class QueueServicer(QueueServiceServicer):
         for session in chosen:
             session.push_drain(DRAIN_SECONDS, "operator")
         return pb.DrainWorkerResponse(workers=[_worker(session) for session in chosen])
+
+
+async def _store_paused(active: ActiveTerm, name: str, paused: bool, reason: str) -> None:
+    state = active.dispatcher.queue(name)
+    before = state.paused
+    state.paused = before or paused  # a pause holds before its commit: nothing is claimed after it
+    try:
+        while paused and state.picked and not active.term.over.is_set():  # noqa: ASYNC110  # one commit's time
+            await asyncio.sleep(0.005)
+        await active.maintenance_store.pause_queue(name, paused, current.get().actor, reason)
+    except BaseException:
+        state.paused = before
+        raise
+    state.paused = paused
+    active.claimer.wake()
 
 
 def _known(active: ActiveTerm, name: str) -> str:

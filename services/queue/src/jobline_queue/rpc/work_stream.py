@@ -28,9 +28,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, cast
 
-from grpc.aio import EOF  # type: ignore[attr-defined]  # the stubs leave it out
+from grpc.aio import EOF, InternalError  # type: ignore[attr-defined]  # the stubs leave EOF out
 
 from jobline.v1 import work_service_pb2 as pb
 from jobline_queue.core.errors import InvalidField, JoblineError, ProtocolViolation, TooLarge, invalid
@@ -38,6 +38,7 @@ from jobline_queue.core.json_text import check_text
 from jobline_queue.core.new_job import KIND
 from jobline_queue.core.policy import QUEUE_NAME
 from jobline_queue.dispatch.active import ActiveTerm
+from jobline_queue.dispatch.acts import EndRun
 from jobline_queue.dispatch.session import Assignment, LeaseState, Outbox, OutcomeStatus, Session, StepStatus
 from jobline_queue.dispatch.work_desk import Held, Status
 from jobline_queue.rpc import convert
@@ -47,6 +48,8 @@ logger = logging.getLogger(__name__)
 
 #: Assignments are cut into messages of about this many bytes of payload (the cap on a message is 4 MiB).
 BATCH_BYTES = 1024 * 1024
+#: Answers that wait to be sent, or for their commit, beyond which the worker's next message is not read.
+MAX_UNREAD = 20_000
 #: A write that takes longer marks the session as stalled.
 STALL_AFTER = 5.0
 
@@ -59,6 +62,8 @@ class WorkStream:
         self._desk = active.desk
         self._principal = principal
         self._context = context
+        #: Set when the outbox has been emptied into messages and the last of them has been written.
+        self._sent = asyncio.Event()
 
     async def run(self) -> None:
         """Serves the stream to its end. Raises what the stream is to end with."""
@@ -67,9 +72,11 @@ class WorkStream:
             raise ProtocolViolation("the first message must have `hello` set")
         session = self._session(first.hello)
         states = self._desk.hello(session, _held(first.hello.held))
-        await self._context.write(self._welcome(session, states))
         try:
+            await self._context.write(self._welcome(session, states))
             await self._serve(session, first)
+        except InternalError:  # gRPC's word for a write to a worker that has just gone
+            logger.info("worker %s is gone", session.name)
         finally:
             self._desk.detach(session)
 
@@ -106,9 +113,16 @@ class WorkStream:
             if message.HasField("hello"):
                 raise ProtocolViolation("`hello` belongs into the first message only")
             self._handle(session, message)
+            while session.unanswered + session.outbox.answers > MAX_UNREAD:
+                # Who asks and does not read the answers is not read either, or its answers would fill the memory.
+                self._sent.clear()
+                await self._sent.wait()
 
     def _handle(self, session: Session, message: pb.WorkRequest) -> None:
         session.last_seen_at = self._active.term.clock.now()
+        if session.silent:
+            session.silent = False
+            self._desk.wake()
         if message.HasField("capacity"):
             self._desk.set_capacity(session, [(each.queue, each.jobs) for each in message.capacity.queues])
         if message.HasField("heartbeat"):
@@ -149,21 +163,19 @@ class WorkStream:
             self._desk.step(report.job_id, report.lease_token, name, output, seconds, answer)
 
     def _outcome(self, session: Session, message: pb.Outcome) -> None:
-        session.unanswered += 1
-
-        def answer(status: OutcomeStatus, detail: str) -> None:
-            session.unanswered -= 1
-            session.acknowledge(message.job_id, message.lease_token, status, detail)
-
-        if not (convert.is_uuid(message.job_id) and convert.is_uuid(message.lease_token)):
-            answer(OutcomeStatus.INVALID, "job_id, lease_token: expected canonical UUIDs")
+        job_id, token = message.job_id, message.lease_token
+        # A run that memory knows has a job id and a token of the right form.
+        job = self._active.dispatcher.current_run(job_id, token)
+        if job is None and not (convert.is_uuid(job_id) and convert.is_uuid(token)):
+            session.acknowledge(job_id, token, OutcomeStatus.INVALID, "job_id, lease_token: expected canonical UUIDs")
             return
         try:
             outcome = convert.outcome("outcome", message)
         except (InvalidField, TooLarge) as error:
-            answer(OutcomeStatus.INVALID, str(error))
+            session.acknowledge(job_id, token, OutcomeStatus.INVALID, str(error))
         else:
-            self._desk.outcome(message.job_id, message.lease_token, outcome, answer)
+            session.unanswered += 1
+            self._desk.session_outcome(session, job, EndRun(job_id, token, outcome, session.answer_outcome))
 
     # ---- writing ----------------------------------------------------------------------------------------------------
 
@@ -172,6 +184,7 @@ class WorkStream:
             await session.wake.wait()
             for message in _messages(session.take()):
                 await self._write_one(session, message)
+            self._sent.set()
             if session.ended is not None:
                 raise session.ended
 
@@ -236,19 +249,16 @@ def _held(groups: Any) -> list[Held]:
 
 def lease_status(status: Status) -> pb.LeaseStatus:
     token, job_id, state = status
-    return pb.LeaseStatus(lease_token=token, job_id=job_id, state=pb.LeaseState.ValueType(state.value))
+    return pb.LeaseStatus(lease_token=token, job_id=job_id, state=cast("pb.LeaseState.ValueType", state))
 
 
 def _messages(outbox: Outbox) -> Iterator[pb.WorkResponse]:
     """The outbox as messages: one, or more when the assignments are too large for one."""
     message = pb.WorkResponse()
-    for job_id, token, status, detail in outbox.outcome_acks:
-        message.outcome_acks.acks.add(
-            job_id=job_id, lease_token=token, status=pb.OutcomeStatus.ValueType(status.value), detail=detail
-        )
+    _add_outcome_acks(message, outbox)
     for job_id, step, step_status, detail in outbox.step_acks:
         message.report_acks.steps.add(
-            job_id=job_id, step=step, status=pb.StepStatus.ValueType(step_status.value), detail=detail
+            job_id=job_id, step=step, status=cast("pb.StepStatus.ValueType", step_status), detail=detail
         )
     if outbox.heartbeat_due:
         message.heartbeat_ack.SetInParent()
@@ -265,13 +275,28 @@ def _messages(outbox: Outbox) -> Iterator[pb.WorkResponse]:
         if size and size + weight > BATCH_BYTES:
             yield message
             message, size = pb.WorkResponse(), 0
-        message.assignments.assignments.append(convert.assignment(item))
+        convert.fill_assignment(message.assignments.assignments.add(), item)
         size += weight
     if message.ByteSize():
         yield message
 
 
+def _add_outcome_acks(message: pb.WorkResponse, outbox: Outbox) -> None:
+    # Field by field: keyword arguments take twice as long, and there is one of these for every job.
+    add = message.outcome_acks.acks.add
+    for job_id, token, status, detail in outbox.outcome_acks:
+        ack = add()
+        ack.job_id = job_id
+        ack.lease_token = token
+        ack.status = cast("pb.OutcomeStatus.ValueType", status)
+        if detail:
+            ack.detail = detail
+
+
 def _weight(item: Assignment) -> int:
     """An upper bound of its bytes: a character is at most 4."""
-    text = len(item.payload) + sum(len(step.output) for step in item.steps)
-    return (text if item.payload.isascii() else 4 * text) + 512
+    payload = item.payload
+    text = len(payload)
+    if item.steps:
+        text += sum(len(step.output) for step in item.steps)
+    return (text if payload.isascii() and not item.steps else 4 * text) + 512

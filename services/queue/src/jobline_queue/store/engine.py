@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import psycopg
 from psycopg import AsyncConnection
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
@@ -37,6 +38,11 @@ SELECT set_config('enable_seqscan', 'off', false), set_config('enable_hashjoin',
        set_config('enable_mergejoin', 'off', false), set_config('plan_cache_mode', 'force_generic_plan', false),
        set_config('jit', 'off', false)
 """
+
+
+def is_lost(connection: AsyncConnection, error: psycopg.Error) -> bool:
+    """Whether nothing more can be written: the session has ended, or its server is a standby since a fail-over."""
+    return connection.closed or isinstance(error, psycopg.errors.ReadOnlySqlTransaction)
 
 
 class Deposed(Exception):

@@ -21,6 +21,11 @@ Row = dict[str, Any]
 encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 
 
+_NO_LEASE: Row = dict.fromkeys(
+    ("token", "epoch", "session_id", "worker", "principal", "granted_at", "expires_at"), None
+)
+
+
 def rows_text(rows: Iterable[Row], raw: str = "") -> str:
     """A JSON array of objects; the value of the key `raw` is JSON text already."""
     if not raw:
@@ -54,9 +59,20 @@ class JobStore:
     async def _run(self, name: str, **params: Any) -> int:
         return (await self.connection.execute(statement(name).encode(), params)).rowcount
 
+    async def enqueue_job(self, job: Row, lease: Row | None) -> set[str]:
+        """Stores a job, and its lease if it is handed out at once; its id if it was new."""
+        return await self._ids("enqueue_job", **{**job, **(lease or _NO_LEASE)})
+
     async def enqueue_jobs(self, jobs: str, leases: Sequence[Row]) -> set[str]:
         """Stores jobs (JSON array text) and the leases of those handed out at once; the ids that were new."""
         return await self._ids("enqueue_jobs", jobs=jobs, leases=rows_text(leases))
+
+    async def copy_jobs(self, lines: Iterable[str]) -> None:
+        """Stores jobs (see dispatch/new_rows.py), taking more lines as PostgreSQL reads. Raises UniqueViolation when an id
+        exists already; nothing is stored then."""
+        async with self.connection.cursor() as cursor, cursor.copy(statement("copy_jobs").encode()) as copy:
+            for text in lines:
+                await copy.write(text)
 
     async def find_idempotency_keys(self, keys: Sequence[Row]) -> list[Any]:
         return await self._all("find_idempotency_keys", keys=rows_text(keys))
@@ -64,14 +80,24 @@ class JobStore:
     async def claim_jobs(self, leases: Sequence[Row]) -> None:
         await self._run("claim_jobs", leases=rows_text(leases))
 
+    async def claim_limited(self, leases: Sequence[Row]) -> set[str]:
+        """The ids of the jobs that are in the leases now."""
+        return {job_id for (ids,) in await self._all("claim_limited", leases=rows_text(leases)) for job_id in ids}
+
     async def mark_running(self, jobs: Sequence[Row], now: float) -> set[str]:
         return await self._ids("mark_running", jobs=rows_text(jobs), now=now)
 
-    async def complete_jobs(self, jobs: Sequence[Row], ended_leases: Iterable[str], now: float) -> int:
-        """How many rows were completed; rows carry `result` as JSON text."""
-        return await self._run(
-            "complete_jobs", jobs=rows_text(jobs, raw="result"), leases=id_array(ended_leases), now=now
-        )
+    async def complete_jobs(self, runs: str, gone: Iterable[str], now: float) -> int:
+        """How many rows were completed. `runs` is JSON text, see the statement; `gone` are tokens of leases."""
+        return await self._run("complete_jobs", runs=runs, gone=id_array(gone), now=now)
+
+    async def complete_and_claim(
+        self, runs: str, gone: Iterable[str], leases: Sequence[Row], now: float
+    ) -> tuple[int, set[str]]:
+        """How many rows were completed, and the ids of the jobs that are in the new leases."""
+        rows = await self._all("complete_and_claim", runs=runs, gone=id_array(gone), leases=rows_text(leases), now=now)
+        claimed = {job_id for job_id, is_claimed in rows if is_claimed}
+        return len(rows) - len(claimed), claimed
 
     async def find_queue(self, job_id: str) -> str | None:
         rows = await self._all("find_queue", id=job_id)
@@ -138,10 +164,9 @@ class JobStore:
     async def load_queues(self) -> dict[str, bool]:
         return dict(await self._all("load_queues"))
 
-    async def live_jobs(self) -> AsyncIterator[LiveJob]:
-        """Every job that has not ended, in no order."""
+    async def live_jobs(self) -> AsyncIterator[list[LiveJob]]:
+        """Every job that has not ended, in batches and no order."""
         async with self.connection.transaction(), self.connection.cursor(name="live_jobs") as cursor:
-            cursor.itersize = 5000
             await cursor.execute(statement("load_live_jobs").encode())
-            async for row in cursor:
-                yield LiveJob.from_row(row)
+            while rows := await cursor.fetchmany(5000):
+                yield [LiveJob.from_row(row) for row in rows]

@@ -12,7 +12,7 @@ WITH again AS (
     RETURNING *
 ), unlisted AS (
     UPDATE jobline.leases SET job_ids = array_remove(job_ids, CAST(%(id)s AS uuid))
-    WHERE CAST(%(id)s AS uuid) = ANY (job_ids) AND EXISTS (SELECT FROM again)
+    WHERE CAST(%(id)s AS uuid) = ANY (job_ids)
 ), forgotten AS (
     DELETE FROM jobline.steps WHERE NOT %(keep_steps)s AND job_id IN (SELECT id FROM again)
 ), noted AS (
@@ -23,5 +23,5 @@ WITH again AS (
 SELECT CAST(id AS text), queue, kind, owner, producer, state, priority, extract(epoch FROM run_at)::float8, seq,
        concurrency_key, correlation_id, CAST(labels AS text), CAST(payload AS text), attempt, max_attempts, losses, step,
        progress_current, progress_total, progress_message, extract(epoch FROM created_at)::float8,
-       extract(epoch FROM started_at)::float8, cancel_requested_at IS NOT NULL
+       cancel_requested_at IS NOT NULL, worker IS NOT NULL OR run_at > created_at
 FROM again
