@@ -88,6 +88,7 @@ async def test_a_turn_that_is_given_up_still_keeps_the_gap_to_the_next(redis_url
 async def test_without_redis_a_process_keeps_the_gap_by_itself_and_logs_that_once(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
+    """Covers F15."""
     turns: list[tuple[float, float]] = []
     async with Redis.from_url(refused_url().replace("http", "redis"), socket_connect_timeout=0.5) as client:
         spacing = RequestSpacing(client, gap=0.1)

@@ -133,6 +133,7 @@ def test_keys_belong_to_an_owner_and_a_queue(calls: Calls, queue: str):
 
 
 def test_a_key_twice_in_one_call_is_one_job(calls: Calls, queue: str):
+    """Covers F14 and I14."""
     job = new_job(queue, 1, idempotency_key="k")
     answer = calls.jobs.EnqueueJobs(job_pb.EnqueueJobsRequest(jobs=[job, job]))
     assert answer.jobs[0].id == answer.jobs[1].id
@@ -143,6 +144,7 @@ def test_a_key_twice_in_one_call_is_one_job(calls: Calls, queue: str):
 
 
 def test_twenty_identical_calls_at_once_store_one_job(calls: Calls, queue: str):
+    """Covers F13 and I14."""
     request = job_pb.EnqueueJobsRequest(jobs=[new_job(queue, 1, idempotency_key="k")])
     answers = at_once(20, lambda _: calls.jobs.EnqueueJobs(request).jobs[0])
     assert len({answer.id for answer in answers}) == 1
@@ -162,6 +164,7 @@ def test_twenty_rivals_for_one_key_have_one_winner(calls: Calls, queue: str):
 
 
 def test_a_request_repeated_returns_the_same_ids_and_stores_nothing(calls: Calls, queue: str):
+    """Covers F13 and I14."""
     request = job_pb.EnqueueJobsRequest(jobs=[new_job(queue, n) for n in range(5)], request_id=str(uuid_utils.uuid7()))
     first, second = (calls.jobs.EnqueueJobs(request).jobs for _ in range(2))
     assert [job.id for job in first] == [job.id for job in second]

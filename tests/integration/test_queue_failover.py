@@ -1,4 +1,4 @@
-"""The service is killed, frozen or superseded; its sessions, or the whole database, go. No job is lost or doubled."""
+"""F2, F3: the service is killed, frozen or superseded; its sessions, or the whole database, go. No job is lost or doubled."""
 
 from __future__ import annotations
 

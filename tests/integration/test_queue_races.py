@@ -1,4 +1,4 @@
-"""The races of the lifecycle, many rounds each: exactly one side wins, and both are told the truth."""
+"""The races of the lifecycle, many rounds each: exactly one side wins, and both are told the truth (F8, F22; I3, I7)."""
 
 from __future__ import annotations
 

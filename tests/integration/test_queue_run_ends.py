@@ -228,6 +228,26 @@ def test_a_delivery_that_shows_no_receipt_returns_to_its_place_without_an_attemp
     worker.cut()
 
 
+def test_a_delivery_that_vanishes_with_its_worker_again_and_again_comes_back_apart_from_its_neighbours(calls: Calls):
+    """F12: what kills its worker within the first second must not take everything beside it along for ever."""
+    ids = calls.enqueue(*(new_job("short_receipt", n) for n in range(20)))
+
+    def all_waiting_apart() -> bool:
+        worker = RawWorker(calls, "short_receipt")
+        worker.await_welcome()
+        worker.capacity(20)
+        worker.await_jobs(1)
+        worker.cut()
+        for job_id in ids:
+            calls.await_state(job_id, "pending")
+        return len({calls.job(job_id).run_at.ToMicroseconds() for job_id in ids}) == len(ids)
+
+    eventually_blocking(all_waiting_apart, within=30)
+    assert {calls.job(job_id).attempt for job_id in ids} == {0}
+    for job_id in ids:
+        calls.delete(job_id)
+
+
 def test_three_runs_lost_with_their_worker_are_poison(calls: Calls):
     (job_id,) = calls.enqueue(new_job("poison"))
     for attempt in (1, 2, 3):

@@ -223,6 +223,7 @@ def test_progress_on_the_stream_is_a_receipt_and_the_last_one_wins(calls: Calls,
 
 
 def test_a_cut_stream_releases_nothing_and_the_session_resumes_its_leases(calls: Calls, queue: str):
+    """Covers F5."""
     worker, (kept, ended) = worker_with_jobs(calls, queue, 2)
     worker.heartbeat(kept, ended)
     worker.complete(ended)
@@ -239,6 +240,7 @@ def test_a_cut_stream_releases_nothing_and_the_session_resumes_its_leases(calls:
 
 
 def test_deliveries_that_died_on_the_way_return_at_once_without_an_attempt(calls: Calls, queue: str):
+    """Covers F6."""
     worker, (arrived, lost) = worker_with_jobs(calls, queue, 2)
     worker.heartbeat(arrived)
     eventually_blocking(lambda: worker.lease_states)

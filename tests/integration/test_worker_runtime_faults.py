@@ -1,4 +1,4 @@
-"""What breaks around a worker: the connection, the service, the worker itself. Covers F1, F2, F5 and F39 of the catalogue."""
+"""What breaks around a worker: the connection, the service, the worker itself. Covers F1, F2, F5, F21 and F39."""
 
 import asyncio
 import signal
