@@ -1,50 +1,71 @@
-"""`make bench`: measures Jobline alone, on no-op jobs, and prints a table. docs/benchmarks.md explains the figures."""
+"""`make bench`: measures Jobline alone, on no-op jobs, and prints tables. docs/benchmarks.md explains the figures."""
 
 from __future__ import annotations
 
 import argparse
 import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-from rich.console import Console
-
-from benchmarks import draining, enqueueing, latency, listing
+from benchmarks import big_table, draining, enqueueing, idle_stack, idle_streams, keyed, latency, listing, snapshot
 from benchmarks.house import House, open_house
 from benchmarks.machine import Machine, commit_ms
-from benchmarks.report import print_report, write_json
+from benchmarks.publishing import publish
+from benchmarks.report import report, write_json
 from benchmarks.samples import Outcome, Sample
 from benchmarks.workload import CALLERS, FULL, QUICK, Sizes
 
-Measure = Callable[[House, Sizes], Sample]
+#: What is made once, and then measured again and again.
+Stage = Callable[[House, Sizes], AbstractContextManager[Callable[[], Sample]]]
 
-#: Columns of the tables where nobody's terminal says better.
-_WIDTH = 100
+
+def _anew(measure: Callable[[House, Sizes], Sample]) -> Stage:
+    """A scenario that makes everything anew for each repetition."""
+
+    @contextmanager
+    def stage(house: House, sizes: Sizes) -> Iterator[Callable[[], Sample]]:
+        yield partial(measure, house, sizes)
+
+    return stage
+
 
 #: By the word that `--only` takes: titles, and how they are measured.
-SCENARIOS: Mapping[str, Mapping[str, Measure]] = {
+SCENARIOS: Mapping[str, Mapping[str, Stage]] = {
     "enqueue": {
-        "enqueue, one caller": enqueueing.single,
-        f"enqueue, {CALLERS} callers": enqueueing.concurrent,
+        "enqueue, one caller": _anew(enqueueing.single),
+        f"enqueue, {CALLERS} callers": _anew(enqueueing.concurrent),
     },
     "bulk": {
-        "enqueue, 100 a call": enqueueing.bulk_100,
-        "enqueue, 1000 a call": enqueueing.bulk_1000,
+        "enqueue, 100 a call": _anew(enqueueing.bulk_100),
+        "enqueue, 1000 a call": _anew(enqueueing.bulk_1000),
     },
     "drain": {
-        "drain, 1 worker": draining.one_worker,
-        "drain, 2 workers": draining.two_workers,
+        "drain, 1 worker": _anew(draining.one_worker),
+        "drain, 2 workers": _anew(draining.two_workers),
     },
-    "sequential": {"one at a time": draining.sequential},
-    "latency": {"enqueue to start": latency.start_latency},
+    "sequential": {"one at a time": _anew(draining.sequential)},
+    "keyed": {"a stuck key": _anew(keyed.stuck_key)},
+    "latency": {"enqueue to start": _anew(latency.start_latency)},
     "lists": {
-        "e-mail list, gRPC": listing.by_grpc,
-        "e-mail list, REST": listing.by_rest,
+        "e-mail list, gRPC": _anew(listing.by_grpc),
+        "e-mail list, REST": _anew(listing.by_rest),
     },
 }
+
+#: Those that take minutes, by `--heavy`.
+HEAVY: Mapping[str, Mapping[str, Stage]] = {
+    "table": {"a big table": big_table.stage},
+    "snapshot": {"a held snapshot": _anew(snapshot.held_snapshot)},
+    "streams": {"an idle stream": _anew(idle_streams.memory_of_streams)},
+    "idle": {"idle": _anew(idle_stack.idle_cpu)},
+}
+_ALL = {**SCENARIOS, **HEAVY}
 
 
 def main() -> None:
@@ -52,49 +73,53 @@ def main() -> None:
     arguments = _parse()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _leave)
-    console = Console(stderr=True)
     sizes = QUICK if arguments.quick else FULL
+    at = datetime.now(UTC).strftime("%d %B %Y, %H:%M UTC")
     outcomes: list[Outcome] = []
     with open_house() as house:
         machine = Machine.here(house.postgres.superuser_url)
         try:
-            for word in arguments.only:
-                outcomes += _repeat(house, SCENARIOS[word], sizes, arguments.repetitions, console)
+            for word in arguments.only or (HEAVY if arguments.heavy else SCENARIOS):
+                for title, stage in _ALL[word].items():
+                    outcomes.append(_repeat(house, title, stage, sizes, arguments.repetitions))
         except Exception:
-            console.print(*house.complaints(), sep="\n", style="red", markup=False)
+            _say(*house.complaints())
             raise
         problems = [problem for outcome in outcomes for problem in outcome.problems()] + house.complaints()
-    print_report(Console(width=None if sys.stdout.isatty() else _WIDTH), outcomes, machine, problems)
+    text = report(at, outcomes, machine, problems)
+    print(text)
     if arguments.json:
-        write_json(arguments.json, outcomes, machine, sizes, problems)
+        write_json(arguments.json, at, outcomes, machine, sizes, problems)
+    if arguments.publish:
+        publish("bench-heavy" if arguments.heavy else "bench", text)
     sys.exit(1 if problems else 0)
 
 
-def _repeat(
-    house: House, scenarios: Mapping[str, Measure], sizes: Sizes, repetitions: int, console: Console
-) -> list[Outcome]:
-    outcomes = [Outcome(title) for title in scenarios]
-    for outcome, measure in zip(outcomes, scenarios.values(), strict=True):
+def _repeat(house: House, title: str, stage: Stage, sizes: Sizes, repetitions: int) -> Outcome:
+    outcome = Outcome(title)
+    with stage(house, sizes) as measure:
         for number in range(1, repetitions + 1):
-            console.print(f"{outcome.scenario}: {number} of {repetitions}", style="dim")
+            _say(f"{title}: {number} of {repetitions}")
             outcome.commit_ms.append(commit_ms(house.postgres.superuser_url))
-            outcome.samples.append(measure(house, sizes))
-    return outcomes
+            outcome.samples.append(measure())
+    return outcome
 
 
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer jobs")
-    parser.add_argument("--only", type=_words, default=list(SCENARIOS), help=f"some of {','.join(SCENARIOS)}")
+    parser.add_argument("--heavy", action="store_true", help=f"what takes minutes: {', '.join(HEAVY)}")
+    parser.add_argument("--only", type=_words, help=f"some of {','.join(_ALL)}")
     parser.add_argument("--repetitions", type=_positive, default=3, help="of each scenario (default 3)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every value there, too")
+    parser.add_argument("--publish", action="store_true", help="put the report into docs/benchmarks.md, too")
     return parser.parse_args()
 
 
 def _words(text: str) -> Sequence[str]:
     words = [word.strip() for word in text.split(",")]
-    if unknown := [word for word in words if word not in SCENARIOS]:
-        raise argparse.ArgumentTypeError(f"{unknown[0]!r}: expected some of {', '.join(SCENARIOS)}")
+    if unknown := [word for word in words if word not in _ALL]:
+        raise argparse.ArgumentTypeError(f"{unknown[0]!r}: expected some of {', '.join(_ALL)}")
     return words
 
 
@@ -102,6 +127,10 @@ def _positive(text: str) -> int:
     if not text.isascii() or not text.isdigit() or not int(text):
         raise argparse.ArgumentTypeError(f"expected a whole number from 1 on, got {text!r}")
     return int(text)
+
+
+def _say(*lines: str) -> None:
+    print(*lines, sep="\n", file=sys.stderr, flush=True)
 
 
 def _leave(number: int, _frame: FrameType | None) -> NoReturn:

@@ -21,7 +21,7 @@ from benchmarks.start_log import Start
 from benchmarks.workload import PREFETCH, QUEUE, SEQUENTIAL_QUEUE, SLOTS, Sizes
 from support.eventually import eventually
 
-__all__ = ["one_worker", "sequential", "two_workers"]
+__all__ = ["begin", "one_worker", "pause", "sequential", "two_workers", "until_left"]
 
 _UNFINISHED = "SELECT count(*) FROM jobline.jobs WHERE finished_at IS NULL"
 _OTHERWISE = "SELECT count(*) FROM jobline.jobs WHERE state <> 'succeeded'"
@@ -57,7 +57,7 @@ def _measure(house: House, load: _Load) -> Sample:
     with house.database() as url:
         with house.queue_service(url) as queue:
             asyncio.run(fill(queue, load.jobs, load.queue))
-            asyncio.run(_pause(queue, load.queue))
+            asyncio.run(pause(queue, load.queue))
             with house.workers(queue, load.workers, of=load.queue, slots=load.slots, prefetch=load.prefetch) as workers:
                 meter = Meter(house, url, {"service": [queue.pid], "worker": workers.pids})
                 ended = asyncio.run(_drain(queue, workers, load, url, meter))
@@ -67,37 +67,48 @@ def _measure(house: House, load: _Load) -> Sample:
         return Sample(rate, meter.costs(load.jobs), tuple(_problems(starts, load, url)))
 
 
-async def _pause(queue: QueueProcess, name: str) -> None:
+async def pause(queue: QueueProcess, name: str) -> None:
+    """Nothing of the queue starts any more."""
     async with queue.client() as client:
         await client.pause_queue(name)
 
 
-async def _drain(queue: QueueProcess, workers: Workers, load: _Load, url: str, meter: Meter) -> float:
-    """When everything had ended, on the monotonic clock."""
+async def begin(queue: QueueProcess, name: str, workers: Workers, meter: Meter) -> None:
+    """Lets the paused queue go once all its workers are connected."""
     async with queue.client() as client:
 
         async def all_connected() -> bool:
-            return len(await client.list_workers()) == load.workers
+            return len(await client.list_workers()) == len(workers.pids)
 
         await eventually(all_connected, within=30, what="the workers are connected")
         meter.start()
-        await client.resume_queue(load.queue)
-        ended = await _until_done(workers, load.jobs, url)
-        meter.stop()
-        return ended
+        await client.resume_queue(name)
 
 
-async def _until_done(workers: Workers, jobs: int, url: str) -> float:
-    """Asks the table only once every handler has started. One transaction, so that asking adds no commits."""
+async def until_left(workers: Workers, starts: int, url: str, left: int = 0) -> float:
+    """When all but `left` jobs had ended, on the monotonic clock.
+
+    Asks the table only once `starts` handlers have started, in one transaction, so that asking adds no commits. Raises
+    TimeoutError.
+    """
     deadline = time.monotonic() + _WITHIN
     async with await psycopg.AsyncConnection.connect(url) as connection:
         while time.monotonic() < deadline:
-            if workers.log.count() >= jobs:
+            if workers.log.count() >= starts:
                 row = await (await connection.execute(_UNFINISHED)).fetchone()
-                if row == (0,):
+                if row == (left,):
                     return time.monotonic()
             await asyncio.sleep(_POLL)
-    raise TimeoutError(f"{workers.log.count()} of {jobs} jobs were started within {_WITHIN:.0f} s, the rest not ended")
+    raise TimeoutError(
+        f"{workers.log.count()} of {starts} jobs were started within {_WITHIN:.0f} s, the rest not ended"
+    )
+
+
+async def _drain(queue: QueueProcess, workers: Workers, load: _Load, url: str, meter: Meter) -> float:
+    await begin(queue, load.queue, workers, meter)
+    ended = await until_left(workers, load.jobs, url)
+    meter.stop()
+    return ended
 
 
 def _problems(starts: Sequence[Start], load: _Load, url: str) -> list[str]:

@@ -20,7 +20,7 @@ __all__ = ["Costs", "Meter"]
 
 @dataclass(frozen=True)
 class Costs:
-    """Per job: CPU in microseconds by process, commits, bytes of WAL; and which share of updates of jobs was HOT."""
+    """Per job: CPU in microseconds by process, commits, bytes of WAL; and which share of all updates was HOT."""
 
     cpu: Mapping[str, float]
     commits: float
@@ -59,16 +59,23 @@ class Meter:
     def stop(self) -> None:
         self._end = self._read()
 
+    def total_cpu(self, jobs: int) -> float:
+        """Microseconds a job of all processes together; unlike a rate it hardly depends on what else the machine does."""
+        return sum(self._cpu(jobs).values())
+
     def costs(self, jobs: int) -> Costs:
         """To be called after the queue service has ended."""
         after, before = self._read_counters(), self._counters
         updates = after.updates - before.updates
         return Costs(
-            cpu={name: (self._end.cpu[name] - self._begin.cpu[name]) * 1e6 / jobs for name in self._begin.cpu},
+            cpu=self._cpu(jobs),
             commits=(after.commits - before.commits) / jobs,
             wal_bytes=(self._end.wal - self._begin.wal) / jobs,
             hot_share=(after.hot_updates - before.hot_updates) / updates if updates else None,
         )
+
+    def _cpu(self, jobs: int) -> Mapping[str, float]:
+        return {name: (self._end.cpu[name] - self._begin.cpu[name]) * 1e6 / jobs for name in self._begin.cpu}
 
     def _read(self) -> _Reading:
         cpu = {name: sum(map(_used, processes)) for name, processes in self._processes.items()}
@@ -84,7 +91,7 @@ class Meter:
     def _read_counters(self) -> _Counters:
         """Commits are read from another database, so that reading them adds none."""
         commits = "SELECT xact_commit FROM pg_stat_database WHERE datname = %s"
-        updates = "SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_user_tables WHERE relid = 'jobline.jobs'::regclass"
+        updates = "SELECT coalesce(sum(n_tup_upd), 0), coalesce(sum(n_tup_hot_upd), 0) FROM pg_stat_user_tables"
         with psycopg.connect(self._superuser_url, autocommit=True) as connection:
             first = connection.execute(commits, (self._database,)).fetchone()
         inside = urlunsplit(urlsplit(self._superuser_url)._replace(path=f"/{self._database}"))

@@ -1,48 +1,35 @@
-"""The results for people (tables) and for programs (JSON)."""
+"""Says what was measured: as Markdown for people, as JSON for programs."""
 
 from __future__ import annotations
 
 import json
-import statistics
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
 
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.table import Table
-
 from benchmarks.machine import Machine
+from benchmarks.markdown import NONE, number, place, table
 from benchmarks.samples import Outcome
+from benchmarks.targets import TARGETS
 from benchmarks.workload import Sizes
 
-__all__ = ["print_report", "write_json"]
+__all__ = ["report", "write_json"]
 
 _PROCESSES = ("client", "gateway", "service", "worker", "postgres")
 
 
-def print_report(console: Console, outcomes: Sequence[Outcome], machine: Machine, problems: Sequence[str]) -> None:
-    console.print(_figures(outcomes))
-    console.print(_costs(outcomes))
+def report(at: str, outcomes: Sequence[Outcome], machine: Machine, problems: Sequence[str]) -> str:
     commits = [value for outcome in outcomes for value in outcome.commit_ms]
-    console.print(
-        f"{machine.cores} cores ({machine.processor}), {machine.memory_gib:g} GiB, {machine.system}; "
-        f"Python {machine.python}, PostgreSQL {machine.postgres} with fsync and synchronous_commit on"
-    )
-    console.print(
-        f"a synced commit took {statistics.median(commits):.2f} ms (median; {min(commits):.2f}-{max(commits):.2f}), "
-        f"load at the start {machine.load[0]:.1f}"
-    )
-    for problem in problems:
-        console.print(f"[bold red]problem[/] {problem}", soft_wrap=True)
+    repetitions = max(len(outcome.samples) for outcome in outcomes)
+    parts = (place(at, repetitions, machine, commits), _figures(outcomes), _costs(outcomes))
+    return "\n\n".join([*parts, *(f"**problem** {problem}" for problem in problems)]) + "\n"
 
 
 def write_json(
-    file: Path, outcomes: Sequence[Outcome], machine: Machine, sizes: Sizes, problems: Sequence[str]
+    file: Path, at: str, outcomes: Sequence[Outcome], machine: Machine, sizes: Sizes, problems: Sequence[str]
 ) -> None:
     document = {
-        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "at": at,
         "machine": asdict(machine),
         "sizes": asdict(sizes),
         "scenarios": [
@@ -59,39 +46,32 @@ def write_json(
     file.write_text(json.dumps(document, indent=1) + "\n")
 
 
-def _figures(outcomes: Sequence[Outcome]) -> Table:
-    repetitions = max(len(outcome.samples) for outcome in outcomes)
-    table = _table(f"No-op jobs, repetitions: {repetitions}")
-    table.add_column("")
-    table.add_column("unit")
-    for heading in ("median", "min", "max"):
-        table.add_column(heading, justify="right")
+def _figures(outcomes: Sequence[Outcome]) -> str:
+    heading = ("measure", "", "unit", "median", "min", "max", "must", "aim", "")
+    return table(heading, "lllrrrrrl", _figure_rows(outcomes))
+
+
+def _figure_rows(outcomes: Sequence[Outcome]) -> Iterator[tuple[str, ...]]:
     for outcome in outcomes:
         for series in outcome.series():
-            values = (series.median, min(series.values), max(series.values))
-            table.add_row(outcome.scenario, series.what, series.unit, *map(_number, values))
-    return table
+            values = [number(value) for value in (series.median, min(series.values), max(series.values))]
+            target = TARGETS.get((outcome.scenario, series.what))
+            verdict = (
+                (target.words(target.must), target.words(target.aim), target.verdict(series.median))
+                if target
+                else ("", "", "")
+            )
+            yield outcome.scenario, series.what, series.unit, *values, *verdict
 
 
-def _costs(outcomes: Sequence[Outcome]) -> Table:
-    table = _table("CPU in µs, commits and bytes of WAL per job (of the lists: per poll), medians")
-    for heading in (*_PROCESSES, "commits", "WAL", "HOT"):
-        table.add_column(heading, justify="right")
+def _costs(outcomes: Sequence[Outcome]) -> str:
+    heading = ("CPU µs a job (of the lists: a poll)", *_PROCESSES, "commits", "WAL bytes", "HOT updates")
+    return table(heading, "lrrrrrrrr", _cost_rows(outcomes))
+
+
+def _cost_rows(outcomes: Sequence[Outcome]) -> Iterator[tuple[str, ...]]:
     for outcome in outcomes:
         if costs := outcome.costs():
-            cpu = [_number(costs.cpu[name]) if name in costs.cpu else "" for name in _PROCESSES]
-            hot = "" if costs.hot_share is None else f"{costs.hot_share:.0%}"
-            table.add_row(outcome.scenario, *cpu, f"{costs.commits:.3f}", _number(costs.wal_bytes), hot)
-    return table
-
-
-def _table(title: str) -> Table:
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    table.add_column("measure", no_wrap=True)
-    return table
-
-
-def _number(value: float) -> str:
-    """At least three digits that count; a space between thousands."""
-    digits = 0 if value >= 100 else 1 if value >= 10 else 2
-    return f"{value:,.{digits}f}".replace(",", " ")
+            cpu = [number(costs.cpu[name]) if name in costs.cpu else NONE for name in _PROCESSES]
+            hot = NONE if costs.hot_share is None else f"{costs.hot_share:.0%}"
+            yield outcome.scenario, *cpu, f"{costs.commits:.3f}", number(costs.wal_bytes), hot

@@ -8,13 +8,15 @@ from typing import Any
 from jobline.client import NewJob
 
 KIND = "noop"
-#: A queue without limits, and one that runs a job at a time.
-QUEUE, SEQUENTIAL_QUEUE = "bench", "bench_sequential"
+#: A queue without limits, one that runs a job at a time, and one that runs two jobs of a key.
+QUEUE, SEQUENTIAL_QUEUE, KEYED_QUEUE = "bench", "bench_sequential", "bench_keyed"
 
 POLICIES = f"""
 [queues.{QUEUE}]
 [queues.{SEQUENTIAL_QUEUE}]
 max_running = 1
+[queues.{KEYED_QUEUE}]
+max_running_per_key = 2
 """
 
 #: How many jobs a worker runs at once, and how many more it holds for the time after: 512 together.
@@ -25,7 +27,7 @@ CALLERS = 64
 
 @dataclass(frozen=True)
 class Sizes:
-    """Numbers of jobs, of e-mail items, and of polls; `interval` is in seconds."""
+    """Numbers of jobs, of e-mail items, of polls, keys and streams; times are in seconds."""
 
     single: int = 2_000
     concurrent: int = 16_000
@@ -38,6 +40,14 @@ class Sizes:
     own_items: int = 1_000
     other_items: int = 10_000
     polls: int = 100
+    keyed: int = 100_000
+    keys: int = 1_000
+    pending: int = 1_000_000
+    finished: int = 5_000_000
+    part: int = 40_000
+    snapshot: float = 60.0
+    streams: int = 400
+    idle: float = 25.0
 
 
 FULL = Sizes()
@@ -51,6 +61,13 @@ QUICK = Sizes(
     own_items=200,
     other_items=2_000,
     polls=30,
+    keyed=20_000,
+    pending=100_000,
+    finished=200_000,
+    part=10_000,
+    snapshot=15.0,
+    streams=100,
+    idle=10.0,
 )
 
 
