@@ -1,4 +1,4 @@
-"""What a hostile caller may send: it is refused by name, never UNKNOWN or INTERNAL, and the service serves on."""
+"""What a hostile caller may send: it is refused by name, never UNKNOWN or INTERNAL, and the service serves on (F12)."""
 
 from __future__ import annotations
 

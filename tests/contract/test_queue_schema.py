@@ -71,8 +71,12 @@ def rows(*objects: dict[str, Any]) -> str:
 
 ID = str(uuid.uuid4())
 RUN = {"id": ID, "token": ID, "job_id": ID}
+RUNS = {"token": ID, "ids": [ID], "attempts": [1]}
+LEASE = {"token": ID, "epoch": 1, "queue": "q", "session_id": ID, "job_ids": [ID]}
 HOT: dict[str, dict[str, Any]] = {
-    "complete_jobs": {"jobs": rows({"id": ID, "result": {}}), "now": 0.0, "leases": f"{{{ID}}}"},
+    "claim_limited": {"leases": rows(LEASE)},
+    "complete_jobs": {"runs": rows(RUNS), "now": 0.0, "gone": f"{{{ID}}}"},
+    "complete_and_claim": {"runs": rows(RUNS), "now": 0.0, "gone": f"{{{ID}}}", "leases": rows(LEASE)},
     "end_runs": {"jobs": rows({"id": ID, "state": "failed"}), "now": 0.0},
     "mark_running": {"jobs": rows({"id": ID}), "now": 0.0},
     "cancel_jobs": {"jobs": rows({"id": ID, "remove": False}), "now": 0.0},

@@ -175,6 +175,7 @@ class Dispatcher:
         `freed` slots of the queue's limit, and `ended` jobs of the session, come free in the same transaction.
         """
         self.expire()
+        self.admit_due()  # the finisher picks, too, and must not pass a job that came due while the claimer waits
         now = self.clock.now()
         state = self.queue(queue)
         most = state.startable(session.room(queue, ended), now, freed)

@@ -45,7 +45,9 @@ class QueueServicer(QueueServiceServicer):
         name = _known(active, queue)
         check_text("reason", reason, 255)
         # To its end, also when the caller is gone: cancelled half-way, the table might say paused and memory not.
-        await asyncio.shield(_store_paused(active, name, paused, reason))
+        storing = asyncio.create_task(_store_paused(active, name, paused, reason))
+        storing.add_done_callback(lambda task: task.cancelled() or task.exception())  # a caller that is gone reads none
+        await asyncio.shield(storing)
         return _queue(active, name)
 
     async def PruneJobs(self, request: pb.PruneJobsRequest, context: Context) -> pb.PruneJobsResponse:
