@@ -19,8 +19,8 @@ max_running = 1
 max_running_per_key = 2
 """
 
-#: How many jobs a worker runs at once, and how many more it holds for the time after: 512 together.
-SLOTS, PREFETCH = 16, 496
+#: How many jobs a worker runs at once, and how many more it holds for the time after: 1024 together.
+SLOTS, PREFETCH = 16, 1008
 
 CALLERS = 64
 

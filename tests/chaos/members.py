@@ -14,10 +14,6 @@ from jobline_local.child import Child, Program
 
 __all__ = ["Incident", "Member"]
 
-# Children are forked while gRPC's threads run. Its own fork support, for programs that go on after a fork without an exec,
-# then crashes one child in twenty before the exec.
-os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "false")
-
 
 async def _nothing() -> None:
     """For programs that keep no files."""
