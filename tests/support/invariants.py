@@ -299,11 +299,17 @@ def _over_limit(evidence: Evidence, queue: str, limit: Limit) -> Iterator[str]:
 
 
 def _out_of_order(evidence: Evidence, queue: str) -> Iterator[str]:
-    """Of jobs that ran once and were due when they were stored, the first starts follow priority and insertion."""
+    """Of jobs that ran once and were due when they were stored, the first starts follow priority and insertion.
+
+    Without those that were retried: such a job is due from the decision on, and in the line from its commit on, a moment later.
+    """
     plain = [
         job
         for job in evidence.jobs.values()
-        if job.queue == queue and job.state == "succeeded" and not evidence.attempts.get(job.id)
+        if job.queue == queue
+        and job.state == "succeeded"
+        and not evidence.attempts.get(job.id)
+        and not evidence.last_retry(job.id)
     ]
     plain.sort(key=lambda job: job.started_at or 0.0)
     for before, after in pairwise(plain):
