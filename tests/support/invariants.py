@@ -301,7 +301,7 @@ def _over_limit(evidence: Evidence, queue: str, limit: Limit) -> Iterator[str]:
 def _out_of_order(evidence: Evidence, queue: str) -> Iterator[str]:
     """Of jobs that ran once and were due when they were stored, the first starts follow priority and insertion.
 
-    Without those that were retried: such a job is due from the decision on, and in the line from its commit on, a moment later.
+    Without those that were retried: such a job is due from the decision on, and in line a commit later.
     """
     plain = [
         job
