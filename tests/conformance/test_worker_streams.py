@@ -132,10 +132,11 @@ def test_it_does_not_hammer_a_service_that_refuses(scene: Scene) -> None:
 def test_a_token_that_will_never_do_ends_the_worker(scene: Scene, token: str) -> None:
     worker = scene.spawn(token=token or scene.service.producer_token)
     assert worker.wait(15) != 0
-    # The proxy's own client may find its write refused before it has read why; it tells that as INTERNAL.
+    # gRPC may find the first write refused before it has read why, and tells that as INTERNAL: in the proxy, or in the worker,
+    # which then asks once more.
     told = [stream.status[0] for stream in scene.proxy.streams if stream.status]
     refusals = [code for code in told if code is not grpc.StatusCode.INTERNAL]
-    assert len(refusals) == 1, f"nothing gets better by asking again: {told}\n{scene.log(worker)}"
+    assert 1 <= len(refusals) <= 2, f"nothing gets better by asking again: {told}\n{scene.log(worker)}"
 
 
 def test_a_newer_stream_takes_over_from_one_that_is_dead_and_does_not_know(scene: Scene) -> None:
