@@ -132,7 +132,7 @@ def test_it_does_not_hammer_a_service_that_refuses(scene: Scene) -> None:
 def test_a_token_that_will_never_do_ends_the_worker(scene: Scene, token: str) -> None:
     worker = scene.spawn(token=token or scene.service.producer_token)
     assert worker.wait(15) != 0
-    # gRPC may find the first write refused before it has read why, and tells that as INTERNAL: in the proxy, or in the worker,
+    # gRPC may find the first write refused before it has read why, and tells INTERNAL: to the proxy, or to the worker,
     # which then asks once more.
     told = [stream.status[0] for stream in scene.proxy.streams if stream.status]
     refusals = [code for code in told if code is not grpc.StatusCode.INTERNAL]
