@@ -52,12 +52,6 @@ def service(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> I
         assert running.faults == []
 
 
-@pytest.fixture
-def calls(service: QueueServiceUnderTest) -> Iterator[Calls]:
-    with Calls(service.address, service.operator_token) as opened:
-        yield opened
-
-
 def said(act: Callable[[], object]) -> str:
     """The name of an outcome's status, `ok`, or the reason of the refusal with the state that it names."""
     try:

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 
 import grpc
@@ -25,12 +25,6 @@ from support.queue_service import QueueServiceUnderTest
 from support.tcp_proxy import TcpProxy, tcp_proxy
 
 AWAY = refuse(grpc.StatusCode.UNAVAILABLE, "DATABASE_UNAVAILABLE")
-
-
-@pytest.fixture
-def calls(shared_queue: QueueServiceUnderTest) -> Iterator[Calls]:
-    with Calls(shared_queue.address, shared_queue.operator_token) as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -49,17 +48,6 @@ def service(one_service: QueueServiceUnderTest) -> Iterator[QueueServiceUnderTes
     one_service.await_active()
     assert one_service.faults == []
     assert violations(Evidence.read(one_service.database_url)) == []
-
-
-@pytest.fixture
-def queue() -> str:
-    return f"q-{uuid.uuid4().hex[:12]}"
-
-
-@pytest.fixture
-def calls(service: QueueServiceUnderTest) -> Iterator[Calls]:
-    with Calls(service.address, service.operator_token) as opened:
-        yield opened
 
 
 def end_sessions(database_url: str, which: str = "") -> int:

@@ -8,14 +8,12 @@ from __future__ import annotations
 import contextlib
 import json
 import threading
-import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import grpc
 import psycopg
-import pytest
 import uuid_utils
 
 from jobline.v1 import job_pb2
@@ -33,18 +31,6 @@ BEGIN
 END $$;
 CREATE TRIGGER refuse_poison BEFORE INSERT ON jobline.jobs FOR EACH ROW EXECUTE FUNCTION jobline.refuse_poison();
 """
-
-
-@pytest.fixture
-def calls(shared_queue: QueueServiceUnderTest) -> Iterator[Calls]:
-    with Calls(shared_queue.address, shared_queue.operator_token) as opened:
-        yield opened
-
-
-@pytest.fixture
-def queue() -> str:
-    """A queue of the test's own."""
-    return f"q-{uuid.uuid4().hex[:12]}"
 
 
 @contextlib.contextmanager

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Iterator
-
 import pytest
 
 from jobline.v1 import job_pb2, queue_service_pb2, work_service_pb2
@@ -18,22 +15,6 @@ HELD, LOST, ASKED = (
     work_service_pb2.LEASE_STATE_LOST,
     work_service_pb2.LEASE_STATE_CANCEL_REQUESTED,
 )
-
-
-@pytest.fixture
-def service(shared_queue: QueueServiceUnderTest) -> QueueServiceUnderTest:
-    return shared_queue
-
-
-@pytest.fixture
-def calls(service: QueueServiceUnderTest) -> Iterator[Calls]:
-    with Calls(service.address, service.operator_token) as opened:
-        yield opened
-
-
-@pytest.fixture
-def queue() -> str:
-    return f"q-{uuid.uuid4().hex[:12]}"
 
 
 def begin(calls: Calls, queue: str, payload: object = None) -> work_service_pb2.Assignment:

@@ -3,32 +3,13 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
-import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from jobline.v1 import queue_service_pb2
 from support.eventually import eventually_blocking
 from support.queue_calls import Calls, RawWorker, new_job
-from support.queue_service import QueueServiceUnderTest
-
-
-@pytest.fixture
-def service(shared_queue: QueueServiceUnderTest) -> QueueServiceUnderTest:
-    return shared_queue
-
-
-@pytest.fixture
-def calls(service: QueueServiceUnderTest) -> Iterator[Calls]:
-    with Calls(service.address, service.operator_token) as opened:
-        yield opened
-
-
-@pytest.fixture
-def queue() -> str:
-    return f"q-{uuid.uuid4().hex[:12]}"
 
 
 def in_seconds(calls: Calls, seconds: float) -> Timestamp:

@@ -11,7 +11,7 @@ import pytest
 
 from jobline.v1 import account_service_pb2 as account_pb
 from jobline.v1 import email_service_pb2 as pb
-from jobline.v1 import job_pb2, job_service_pb2
+from jobline.v1 import job_pb2
 from support.email_user import KIND, QUEUE, RESULT, TEMPLATE, User, claim_item
 from support.eventually import eventually_blocking
 from support.queue_calls import Calls, refused
@@ -21,28 +21,6 @@ from support.stack import Databases
 #: The built-in policies but for their times.
 HASTY = '[queues.email_default]\nlease = "1s"\ntimeout = "4s"\n'
 SHORT_LIVED = '[queues.email_default]\nexpires_after = "3s"\n'
-
-
-@pytest.fixture
-def service(shared_queue: QueueServiceUnderTest) -> QueueServiceUnderTest:
-    return shared_queue
-
-
-@pytest.fixture
-def operator(service: QueueServiceUnderTest) -> Iterator[Calls]:
-    """An operator who finds the queue empty."""
-    with Calls(service.address, service.operator_token) as calls:
-        for job in calls.jobs.ListJobs(job_service_pb2.ListJobsRequest(queue=QUEUE, page_size=500)).jobs:
-            calls.delete(job.id)
-        yield calls
-
-
-@pytest.fixture
-def users(service: QueueServiceUnderTest, operator: Calls) -> Iterator[tuple[User, User]]:
-    pair = User(service), User(service)
-    yield pair
-    for user in pair:
-        user.close()
 
 
 # ---- ends ---------------------------------------------------------------------------------------------------------------

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import grpc
@@ -12,33 +11,9 @@ import pytest
 import uuid_utils
 
 from jobline.v1 import email_service_pb2 as pb
-from jobline.v1 import job_service_pb2
 from support.email_user import KIND, QUEUE, RESULT, TEMPLATE, User, claim_item
 from support.queue_calls import Calls, Refusal, new_job, refused
 from support.queue_service import QueueServiceUnderTest
-
-
-@pytest.fixture
-def service(shared_queue: QueueServiceUnderTest) -> QueueServiceUnderTest:
-    return shared_queue
-
-
-@pytest.fixture
-def operator(service: QueueServiceUnderTest) -> Iterator[Calls]:
-    """An operator who finds the queue empty."""
-    with Calls(service.address, service.operator_token) as calls:
-        for job in calls.jobs.ListJobs(job_service_pb2.ListJobsRequest(queue=QUEUE, page_size=500)).jobs:
-            calls.delete(job.id)
-        yield calls
-
-
-@pytest.fixture
-def users(service: QueueServiceUnderTest, operator: Calls) -> Iterator[tuple[User, User]]:
-    pair = User(service), User(service)
-    yield pair
-    for user in pair:
-        user.close()
-
 
 # ---- submit -------------------------------------------------------------------------------------------------------------
 

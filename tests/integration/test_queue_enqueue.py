@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
@@ -18,23 +17,6 @@ from support.queue_calls import Calls, RawWorker, new_job, refused
 from support.queue_service import QueueServiceUnderTest
 
 T = TypeVar("T")
-
-
-@pytest.fixture
-def service(shared_queue: QueueServiceUnderTest) -> QueueServiceUnderTest:
-    return shared_queue
-
-
-@pytest.fixture
-def calls(service: QueueServiceUnderTest) -> Iterator[Calls]:
-    with Calls(service.address, service.operator_token) as opened:
-        yield opened
-
-
-@pytest.fixture
-def queue() -> str:
-    """A queue of the test's own."""
-    return f"q-{uuid.uuid4().hex[:12]}"
 
 
 def stored(calls: Calls, queue: str) -> list[job_pb2.Job]:

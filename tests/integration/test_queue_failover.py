@@ -62,12 +62,6 @@ def service(one_service: QueueServiceUnderTest) -> QueueServiceUnderTest:
     return one_service
 
 
-@pytest.fixture
-def queue() -> str:
-    """A queue of the test's own."""
-    return f"q-{uuid.uuid4().hex[:12]}"
-
-
 @contextlib.contextmanager
 def operator(service: QueueServiceUnderTest) -> Iterator[Calls]:
     with Calls(service.address, service.operator_token) as calls:

@@ -3,19 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-
-import pytest
 
 from jobline.v1 import work_service_pb2 as work_pb
 from support.queue_calls import Calls, RawWorker, new_job
-from support.queue_service import QueueServiceUnderTest
-
-
-@pytest.fixture
-def calls(shared_queue: QueueServiceUnderTest) -> Iterator[Calls]:
-    with Calls(shared_queue.address, shared_queue.operator_token) as opened:
-        yield opened
 
 
 def enqueue(calls: Calls, queue: str, owner: str, count: int, keys: int = 1, **fields: int) -> list[str]:

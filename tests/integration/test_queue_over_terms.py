@@ -31,6 +31,7 @@ def service(databases: Databases, tmp_path_factory: pytest.TempPathFactory):
 
 @pytest.fixture
 def calls(service: QueueServiceUnderTest):
+    """Connected before each test: the test before may have restarted the service."""
     with Calls(service.address, service.operator_token) as operator:
         operator.channel_ready()
         yield operator

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import grpc
-import pytest
 
 from jobline.v1 import work_service_pb2
 from support.eventually import eventually_blocking
@@ -16,17 +15,6 @@ from support.queue_service import QueueServiceUnderTest
 
 ROUNDS = 60
 Act = Callable[[], object]
-
-
-@pytest.fixture
-def service(shared_queue: QueueServiceUnderTest) -> QueueServiceUnderTest:
-    return shared_queue
-
-
-@pytest.fixture
-def calls(service: QueueServiceUnderTest) -> Iterator[Calls]:
-    with Calls(service.address, service.operator_token) as opened:
-        yield opened
 
 
 def said(act: Act) -> str:

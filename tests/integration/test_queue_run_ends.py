@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterator
 
 import pytest
 
 from jobline.v1 import job_pb2, work_service_pb2
 from support.eventually import eventually_blocking
 from support.queue_calls import Calls, RawWorker, new_job, refused
-from support.queue_service import QueueServiceUnderTest
 
 COMMITTED, ALREADY = work_service_pb2.OUTCOME_STATUS_COMMITTED, work_service_pb2.OUTCOME_STATUS_ALREADY_COMMITTED
 HELD, LOST, ASKED = (
@@ -19,22 +17,6 @@ HELD, LOST, ASKED = (
     work_service_pb2.LEASE_STATE_LOST,
     work_service_pb2.LEASE_STATE_CANCEL_REQUESTED,
 )
-
-
-@pytest.fixture
-def service(shared_queue: QueueServiceUnderTest) -> QueueServiceUnderTest:
-    return shared_queue
-
-
-@pytest.fixture
-def calls(service: QueueServiceUnderTest) -> Iterator[Calls]:
-    with Calls(service.address, service.operator_token) as opened:
-        yield opened
-
-
-@pytest.fixture
-def queue() -> str:
-    return f"q-{uuid.uuid4().hex[:12]}"
 
 
 def begin(calls: Calls, queue: str, payload: object = None) -> work_service_pb2.Assignment:

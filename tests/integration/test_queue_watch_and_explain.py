@@ -2,31 +2,10 @@
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Iterator
-
-import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from jobline.v1 import job_pb2, queue_service_pb2
 from support.queue_calls import Calls, RawWorker, Watch, new_job
-from support.queue_service import QueueServiceUnderTest
-
-
-@pytest.fixture
-def service(shared_queue: QueueServiceUnderTest) -> QueueServiceUnderTest:
-    return shared_queue
-
-
-@pytest.fixture
-def calls(service: QueueServiceUnderTest) -> Iterator[Calls]:
-    with Calls(service.address, service.operator_token) as opened:
-        yield opened
-
-
-@pytest.fixture
-def queue() -> str:
-    return f"q-{uuid.uuid4().hex[:12]}"
 
 
 def test_a_watch_of_named_jobs_tells_their_state_then_every_change_and_ends_with_them(calls: Calls, queue: str):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
 
 import pytest
 
@@ -11,22 +10,6 @@ from jobline.v1 import job_pb2, queue_service_pb2, work_service_pb2
 from support.eventually import eventually_blocking
 from support.queue_calls import Calls, RawWorker, new_job
 from support.queue_service import QueueServiceUnderTest
-
-
-@pytest.fixture
-def service(shared_queue: QueueServiceUnderTest) -> QueueServiceUnderTest:
-    return shared_queue
-
-
-@pytest.fixture
-def calls(service: QueueServiceUnderTest) -> Iterator[Calls]:
-    with Calls(service.address, service.operator_token) as opened:
-        yield opened
-
-
-@pytest.fixture
-def queue() -> str:
-    return f"q-{uuid.uuid4().hex[:12]}"
 
 
 def worker_with_jobs(calls: Calls, queue: str, count: int) -> tuple[RawWorker, list[work_service_pb2.Assignment]]:

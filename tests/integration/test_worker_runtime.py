@@ -17,14 +17,9 @@ from support.queue_service import QueueServiceUnderTest, queue_service
 
 @pytest.fixture
 def service(fresh_database: str, tmp_path: Path) -> Iterator[QueueServiceUnderTest]:
+    """A service of the test's own: the tests share the names of its queues, and these have short terms."""
     with queue_service(fresh_database, tmp_path) as running:
         yield running
-
-
-@pytest.fixture
-async def client(service: QueueServiceUnderTest) -> AsyncIterator[AsyncJoblineClient]:
-    async with AsyncJoblineClient(service.address, service.operator_token) as opened:
-        yield opened
 
 
 @asynccontextmanager

@@ -10,9 +10,10 @@ import pytest
 
 from jobline.client import AsyncJoblineClient, JobDetails, JobState
 from jobline.worker import CancelReason, Json, Run, Worker, pipeline, step
+from jobline_local.ports import free_port
 from support.eventually import eventually
 from support.processes import ProgramUnderTest, clean_environ
-from support.queue_service import QueueServiceUnderTest, free_port, queue_service
+from support.queue_service import QueueServiceUnderTest, queue_service
 from support.tcp_proxy import TcpProxy, tcp_proxy
 
 #: A worker process that writes a line to its standard output when each step begins, and obeys a file.
@@ -50,14 +51,9 @@ asyncio.run(main())
 
 @pytest.fixture
 def service(fresh_database: str, tmp_path: Path) -> Iterator[QueueServiceUnderTest]:
+    """A service of the test's own, which it may kill and stop."""
     with queue_service(fresh_database, tmp_path) as running:
         yield running
-
-
-@pytest.fixture
-async def client(service: QueueServiceUnderTest) -> AsyncIterator[AsyncJoblineClient]:
-    async with AsyncJoblineClient(service.address, service.operator_token) as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -11,13 +11,15 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from jobline.client import AsyncJoblineClient, JobState
 from jobline.v1 import email_service_pb2
 from jobline.v1.email_service_pb2_grpc import EmailServiceStub
+from jobline_local.ports import free_port
 from support.eventually import eventually, eventually_blocking
 from support.processes import ProgramUnderTest, clean_environ
-from support.queue_service import QueueServiceUnderTest, free_port, queue_service
+from support.queue_service import QueueServiceUnderTest, queue_service
 
 
 @pytest.fixture
 def service(fresh_database: str, tmp_path: Path) -> Iterator[QueueServiceUnderTest]:
+    """A service of the test's own: the worker service serves the e-mail queue, and no other test's items."""
     with queue_service(fresh_database, tmp_path) as running:
         yield running
 

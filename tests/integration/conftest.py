@@ -1,0 +1,63 @@
+"""Who takes part in most tests of the queue: a service, its callers, and a queue that no other test uses.
+
+A module whose tests need a service of their own overrides `service` only; what hangs on it here follows.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from jobline.client import AsyncJoblineClient
+from jobline.v1 import job_service_pb2
+from support.email_user import QUEUE, User
+from support.queue_calls import Calls
+from support.queue_service import QueueServiceUnderTest
+
+
+@pytest.fixture
+def service(shared_queue: QueueServiceUnderTest) -> QueueServiceUnderTest:
+    """The queue service that most tests share, and leave running."""
+    return shared_queue
+
+
+@pytest.fixture
+def queue() -> str:
+    """The name of a queue of the test's own."""
+    return f"q-{uuid.uuid4().hex[:12]}"
+
+
+@pytest.fixture
+def calls(service: QueueServiceUnderTest) -> Iterator[Calls]:
+    """The service's raw calls, with the operator's rights."""
+    with Calls(service.address, service.operator_token) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def client(service: QueueServiceUnderTest) -> AsyncIterator[AsyncJoblineClient]:
+    """The SDK's client, with the operator's rights."""
+    async with AsyncJoblineClient(service.address, service.operator_token) as opened:
+        yield opened
+
+
+# ---- e-mails: one queue for all, so each test begins by emptying it ----------------------------------------------------
+
+
+@pytest.fixture
+def operator(calls: Calls) -> Calls:
+    """An operator who finds the e-mail queue empty."""
+    for job in calls.jobs.ListJobs(job_service_pb2.ListJobsRequest(queue=QUEUE, page_size=500)).jobs:
+        calls.delete(job.id)
+    return calls
+
+
+@pytest.fixture
+def users(service: QueueServiceUnderTest, operator: Calls) -> Iterator[tuple[User, User]]:
+    """Two users whose e-mails are the only ones in the queue."""
+    pair = User(service), User(service)
+    yield pair
+    for user in pair:
+        user.close()
