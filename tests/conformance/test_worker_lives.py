@@ -14,9 +14,10 @@ import uuid_utils
 
 from conformance.scene import LEASE, POLICIES, Scene, scene_of
 from conformance.workers import WorkerKind
+from jobline_local.ports import free_port
 from support.eventually import eventually_blocking
 from support.queue_calls import Calls, Refusal
-from support.queue_service import QueueServiceUnderTest, free_port, queue_service
+from support.queue_service import QueueServiceUnderTest, queue_service
 
 
 def test_a_zombie_says_nothing_about_its_old_run(scene: Scene) -> None:

@@ -1,7 +1,7 @@
 """The client against the real queue service: every method, asynchronous and synchronous."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,8 +19,9 @@ from jobline.errors import (
     WrongState,
 )
 from jobline.runtime import Settings
+from jobline_local.ports import free_port
 from support.eventually import eventually
-from support.queue_service import QueueServiceUnderTest, free_port, queue_service
+from support.queue_service import QueueServiceUnderTest, queue_service
 from support.tcp_proxy import tcp_proxy
 
 NOBODY = "01890000-0000-7000-8000-000000000000"
@@ -37,12 +38,6 @@ def service(module_database: str, tmp_path_factory: pytest.TempPathFactory) -> I
     """One service for the module: its tests share nothing but the process, each has a queue or owner of its own."""
     with queue_service(module_database, tmp_path_factory.mktemp("queue")) as running:
         yield running
-
-
-@pytest.fixture
-async def client(service: QueueServiceUnderTest) -> AsyncIterator[AsyncJoblineClient]:
-    async with AsyncJoblineClient(service.address, service.operator_token) as opened:
-        yield opened
 
 
 async def test_a_job_comes_back_as_it_was_enqueued(client: AsyncJoblineClient):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -17,6 +16,7 @@ import httpx
 import pytest
 
 from jobline.worker.testing import local_run
+from jobline_local.ports import free_port
 from jobline_worker.config import ProviderConfig, shipped_corpus
 from jobline_worker.pipelines.email import EMBEDDED_TASKS, GenerateEmail
 from jobline_worker.providers.bundle import open_providers
@@ -33,9 +33,7 @@ pytestmark = [pytest.mark.llm, pytest.mark.timeout(600)]
 
 @pytest.fixture
 async def llm_url() -> AsyncIterator[str]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     command = (sys.executable, str(Path(llama_server.__file__)), str(port))
     quiet = asyncio.subprocess.DEVNULL
     process = await asyncio.create_subprocess_exec(*command, stdout=quiet, stderr=quiet)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import signal
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,10 +12,11 @@ import grpc
 import psycopg
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from jobline_local.ports import free_port
 from support.eventually import eventually_blocking
 from support.processes import ProgramUnderTest, clean_environ
 
-__all__ = ["POLICIES", "QueueServiceUnderTest", "execute", "free_port", "queue_service"]
+__all__ = ["POLICIES", "QueueServiceUnderTest", "execute", "queue_service"]
 
 #: Short enough that a lost lease is found out within a test, long enough for a busy machine.
 POLICIES = """
@@ -34,12 +34,6 @@ retry_resumes = true
 lease = "6s"
 cancel = "now"
 """
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def execute(database_url: str, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
