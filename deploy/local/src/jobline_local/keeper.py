@@ -17,10 +17,6 @@ _BACKOFF_SECONDS = (0.1, 0.5, 1.0, 2.0, 5.0)
 """Waits before restarts that follow each other without the service having answered in between."""
 
 
-class _KilledWhileStarting(StackError):
-    """A signal ended the service before it answered."""
-
-
 class Keeper:
     """The life of one service, from the first start to the orderly stop."""
 
@@ -36,12 +32,7 @@ class Keeper:
         Raises:
             StackError: it ended by itself, or did not answer within 60 seconds.
         """
-        try:
-            await self._start_once()
-        except _KilledWhileStarting as error:
-            # A crash, not a wrong setting: that ends with an exit code and a message, and would only end so again.
-            log.warning("%s; trying once more", error)
-            await self._start_once()
+        await self._start_once()
         self._keeping = asyncio.create_task(self._keep(), name=f"keep {self._service.name}")
 
     async def stop(self) -> None:
@@ -62,8 +53,7 @@ class Keeper:
         try:
             await asyncio.wait({ready, exited}, timeout=_READY_SECONDS, return_when=asyncio.FIRST_COMPLETED)
             if exited.done():
-                kind = _KilledWhileStarting if exited.result() < 0 else StackError
-                raise kind(f"{self._service.name} {_ending(exited.result())} while starting{self._log_hint()}")
+                raise StackError(f"{self._service.name} {_ending(exited.result())} while starting{self._log_hint()}")
             if not ready.done():
                 raise StackError(f"{self._service.name} did not answer within {_READY_SECONDS:.0f} s{self._log_hint()}")
             ready.result()
