@@ -36,7 +36,6 @@ class Request:
     jobs: list[NewJob]
     request_id: str
     ids: list[str] | None = None
-    acknowledged_at: float = 0.0
 
     @property
     def tags(self) -> list[str]:
@@ -200,7 +199,6 @@ async def store(client: AsyncJoblineClient, request: Request, ledger: Ledger) ->
     if request.ids not in (None, ids):
         ledger.problems.append(f"I14 the same call gave {request.ids}, then {ids}")
     request.ids = ids
-    request.acknowledged_at = time.time()
 
 
 async def insist(act: Callable[[], Awaitable[object]], ledger: Ledger) -> None:

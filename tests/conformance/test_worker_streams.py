@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import grpc
 import pytest
@@ -25,6 +26,17 @@ def holding(scene: Scene, name: str = "gate") -> str:
     return job
 
 
+def cut_before(chosen: Callable[[Any], bool]) -> Rule:
+    """Breaks the first stream at the first of its messages that is `chosen`, which nobody receives."""
+
+    def rule(frame: Frame) -> Iterator[Message]:
+        if frame.stream.number == 0 and chosen(frame.message):
+            raise Cut
+        yield frame.message
+
+    return rule
+
+
 def hellos(scene: Scene) -> list[pb.Hello]:
     return [frame.message.hello for frame in scene.proxy.requests if frame.message.HasField("hello")]
 
@@ -34,13 +46,7 @@ def hellos(scene: Scene) -> list[pb.Hello]:
 
 def test_a_stream_killed_after_the_outcome_was_stored_changes_nothing(scene: Scene) -> None:
     """C2, F5: the answer dies with the stream. The worker learns LOST, or sends again and learns ALREADY_COMMITTED."""
-
-    def cut_before_the_answer(frame: Frame) -> Iterator[Message]:
-        if frame.stream.number == 0 and frame.message.HasField("outcome_acks"):
-            raise Cut
-        yield frame.message
-
-    scene.proxy.on_response = cut_before_the_answer
+    scene.proxy.on_response = cut_before(lambda message: message.HasField("outcome_acks"))
     scene.start()
     first = scene.enqueue("echo")
     scene.await_ended(first)
@@ -54,13 +60,7 @@ def test_a_stream_killed_after_the_outcome_was_stored_changes_nothing(scene: Sce
 
 def test_an_outcome_that_never_arrived_is_sent_again(scene: Scene) -> None:
     """F5, the other way: the stream dies before the service reads the outcome."""
-
-    def cut_before_the_outcome(frame: Frame) -> Iterator[Message]:
-        if frame.stream.number == 0 and frame.message.HasField("outcomes"):
-            raise Cut
-        yield frame.message
-
-    scene.proxy.on_request = cut_before_the_outcome
+    scene.proxy.on_request = cut_before(lambda message: message.HasField("outcomes"))
     scene.start()
     job = scene.enqueue("echo")
     scene.await_ended(job)
@@ -71,13 +71,7 @@ def test_an_outcome_that_never_arrived_is_sent_again(scene: Scene) -> None:
 
 def test_a_step_report_that_was_not_answered_is_sent_again(scene_long: Scene) -> None:
     scene = scene_long
-
-    def cut_before_the_step(frame: Frame) -> Iterator[Message]:
-        if frame.stream.number == 0 and frame.message.reports.steps:
-            raise Cut
-        yield frame.message
-
-    scene.proxy.on_request = cut_before_the_step
+    scene.proxy.on_request = cut_before(lambda message: bool(message.reports.steps))
     scene.start()
     job = scene.enqueue("steps")
     scene.await_ended(job)
@@ -128,15 +122,22 @@ def test_it_does_not_hammer_a_service_that_refuses(scene: Scene) -> None:
     scene.await_ended(scene.enqueue("echo"))
 
 
-@pytest.mark.parametrize("token", ["no-such-token", ""], ids=["a wrong token", "a producer's token"])
-def test_a_token_that_will_never_do_ends_the_worker(scene: Scene, token: str) -> None:
+@pytest.mark.parametrize(
+    ("token", "refusal"),
+    [("no-such-token", grpc.StatusCode.UNAUTHENTICATED), ("", grpc.StatusCode.PERMISSION_DENIED)],
+    ids=["a wrong token", "a producer's token"],
+)
+def test_a_token_that_will_never_do_ends_the_worker(scene: Scene, token: str, refusal: grpc.StatusCode) -> None:
     worker = scene.spawn(token=token or scene.service.producer_token)
     assert worker.wait(15) != 0
-    # gRPC may find the first write refused before it has read why, and tells INTERNAL: to the proxy, or to the worker,
-    # which then asks once more.
     told = [stream.status[0] for stream in scene.proxy.streams if stream.status]
-    refusals = [code for code in told if code is not grpc.StatusCode.INTERNAL]
-    assert 1 <= len(refusals) <= 2, f"nothing gets better by asking again: {told}\n{scene.log(worker)}"
+    # grpc.aio may find its first write refused before it has read why, and then tells INTERNAL in place of the status:
+    # to the proxy, which passes it on, or to the worker. Only a worker that has not heard why may ask again. What the
+    # proxy hid, a worker of ours has in its log too; another's log may say anything.
+    hidden = max(told.count(grpc.StatusCode.INTERNAL), scene.log(worker).count("Internal error from Core"))
+    assert len(scene.proxy.streams) == 1 + hidden, f"nothing gets better by asking again: {told}\n{scene.log(worker)}"
+    assert told[-1] is refusal
+    assert set(told) <= {refusal, grpc.StatusCode.INTERNAL}
 
 
 def test_a_newer_stream_takes_over_from_one_that_is_dead_and_does_not_know(scene: Scene) -> None:
@@ -192,9 +193,8 @@ def test_a_worker_that_hears_nothing_stops_its_run_before_another_may_begin_it(s
     assert [stream.number for stream, _ in scene.outcomes(job)] == []
 
 
-def test_a_stream_on_which_nothing_is_answered_is_cut_and_opened_anew(scene_long: Scene) -> None:
-    """A deaf stream: what the worker says arrives, what the service says does not. The run goes on."""
-    scene = scene_long
+def ended_after_a_deaf_stream(scene: Scene, *, within: float) -> str:
+    """A job whose stream went deaf: what its worker said arrived, what the service said did not; ended on the next one."""
 
     def deaf(frame: Frame) -> Iterator[Message]:
         if frame.stream.number or not scene.file("deaf").exists():
@@ -204,26 +204,20 @@ def test_a_stream_on_which_nothing_is_answered_is_cut_and_opened_anew(scene_long
     scene.start()
     job = holding(scene)
     scene.file("deaf").touch()
-    scene.until(lambda: len(hellos(scene)) == 2, "it has connected again", within=15)
+    scene.until(lambda: len(hellos(scene)) == 2, "it has connected again", within=within)
     scene.file("gate").touch()
     scene.await_ended(job)
-    assert scene.runs(job) == ["succeeded"]
+    return job
+
+
+def test_a_stream_on_which_nothing_is_answered_is_cut_and_the_run_goes_on(scene_long: Scene) -> None:
+    job = ended_after_a_deaf_stream(scene_long, within=15)
+    assert scene_long.runs(job) == ["succeeded"]
 
 
 def test_a_stream_on_which_a_lease_lapsed_is_opened_anew(scene: Scene) -> None:
     """The same with a lease so short that it ends first: the worker must not stay on a stream that has died."""
-
-    def deaf(frame: Frame) -> Iterator[Message]:
-        if frame.stream.number or not scene.file("deaf").exists():
-            yield frame.message
-
-    scene.proxy.on_response = deaf
-    scene.start()
-    job = holding(scene)
-    scene.file("deaf").touch()
-    scene.until(lambda: len(hellos(scene)) == 2, "it has connected again", within=4 * LEASE)
-    scene.file("gate").touch()
-    scene.await_ended(job)
+    ended_after_a_deaf_stream(scene, within=4 * LEASE)
 
 
 # ---- answers ------------------------------------------------------------------------------------------------------------

@@ -47,6 +47,13 @@ class World:
         assignments = [pb.Assignment(job_id=job_id, lease_token=token, queue="q", kind="noop") for job_id in job_ids]
         self.session.receive(pb.WorkResponse(assignments=pb.Assignments(assignments=assignments)), self.now)
 
+    def begin(self, job_id: str) -> Delivery:
+        """Has the job assigned, and its run begun."""
+        self.assign(job_id)
+        delivery = self.backlog.take()
+        assert delivery is not None
+        return delivery
+
     def compose(self) -> pb.WorkRequest | None:
         return self.session.compose(self.now)
 
@@ -187,9 +194,7 @@ def test_what_a_lost_run_says_afterwards_is_not_sent():
 def test_a_cancel_request_fires_the_token_and_leaves_the_run_alone():
     world = World()
     world.connect()
-    world.assign("a")
-    delivery = world.backlog.take()
-    assert delivery is not None
+    delivery = world.begin("a")
     cancel = pb.Cancel(leases=[pb.LeaseStatus(lease_token="t", job_id="a", state=pb.LEASE_STATE_CANCEL_REQUESTED)])
     world.session.receive(pb.WorkResponse(cancel=cancel), world.now)
     assert delivery.cancel.reason is CancelReason.REQUESTED
@@ -199,9 +204,7 @@ def test_a_cancel_request_fires_the_token_and_leaves_the_run_alone():
 def test_a_worker_that_hears_nothing_for_a_lease_gives_its_runs_up():
     world = World()
     world.connect()
-    world.assign("a")
-    delivery = world.backlog.take()
-    assert delivery is not None
+    delivery = world.begin("a")
     world.wait(1.0)
     world.messages()
     world.lease_says("a", pb.LEASE_STATE_HELD)
@@ -336,9 +339,7 @@ def test_a_drain_by_an_operator_stops_the_worker():
 def test_progress_is_coalesced_and_the_first_of_a_step_goes_at_once():
     world = World()
     world.connect()
-    world.assign("a")
-    delivery = world.backlog.take()
-    assert delivery is not None
+    delivery = world.begin("a")
     reports = world.session.reports
     reports.progress(delivery, job_pb2.Progress(step="one"), at_once=True)
     assert [p.progress.step for p in world.messages()[0].reports.progress] == ["one"]
@@ -350,15 +351,19 @@ def test_progress_is_coalesced_and_the_first_of_a_step_goes_at_once():
     assert [p.progress.current for p in request.reports.progress] == [4]
 
 
-async def test_a_finished_step_is_reported_again_after_a_reconnect_and_after_retry():
+async def reporting_a_step() -> tuple[World, asyncio.Task[pb.StepStatus.ValueType]]:
+    """Job "a" has finished its step "one"; the task ends when the service's answer is known."""
     world = World()
     world.connect()
-    world.assign("a")
-    delivery = world.backlog.take()
-    assert delivery is not None
-
-    stored = asyncio.create_task(world.session.reports.step(delivery, job_pb2.StepOutput(name="one", output_json="1")))
+    delivery = world.begin("a")
+    output = job_pb2.StepOutput(name="one", output_json="1")
+    stored = asyncio.create_task(world.session.reports.step(delivery, output))
     await asyncio.sleep(0)
+    return world, stored
+
+
+async def test_a_finished_step_is_reported_again_after_a_reconnect_and_after_retry():
+    world, stored = await reporting_a_step()
     assert [s.step.name for s in world.messages()[0].reports.steps] == ["one"]
     world.session.stream_ended()
     assert [s.step.name for s in world.connect().reports.steps] == ["one"]
@@ -376,13 +381,7 @@ async def test_a_finished_step_is_reported_again_after_a_reconnect_and_after_ret
 
 
 async def test_a_step_that_is_not_answered_for_an_interval_is_reported_again():
-    world = World()
-    world.connect()
-    world.assign("a")
-    delivery = world.backlog.take()
-    assert delivery is not None
-    stored = asyncio.create_task(world.session.reports.step(delivery, job_pb2.StepOutput(name="one", output_json="1")))
-    await asyncio.sleep(0)
+    world, stored = await reporting_a_step()
     assert [s.step.name for s in world.messages()[0].reports.steps] == ["one"]
     world.wait(1.0)
     world.messages()
@@ -395,13 +394,6 @@ async def test_a_step_that_is_not_answered_for_an_interval_is_reported_again():
 
 
 async def test_a_step_of_a_lost_lease_is_answered_lost():
-    world = World()
-    world.connect()
-    world.assign("a")
-    delivery = world.backlog.take()
-    assert delivery is not None
-
-    stored = asyncio.create_task(world.session.reports.step(delivery, job_pb2.StepOutput(name="one", output_json="1")))
-    await asyncio.sleep(0)
+    world, stored = await reporting_a_step()
     world.lease_says("a", pb.LEASE_STATE_LOST)
     assert await asyncio.wait_for(stored, 5) == pb.STEP_STATUS_LOST
