@@ -132,7 +132,10 @@ def test_a_stop_drains_workers_and_ends_watches_and_both_go_on_after_the_start(
             service.stop()
             ends = [worker.await_end(), watch.await_end()]
         assert any(message.drain.reason == "shutdown" for message in worker.messages)
-        assert [end and end.status for end in ends] == ["UNAVAILABLE"] * 2
+        assert [end and (end.status, end.reason) for end in ends] == [
+            ("UNAVAILABLE", "DRAINING"),
+            ("UNAVAILABLE", "NOT_ACTIVE"),
+        ]
         service.start()
         with Calls(service.address, service.operator_token) as calls:
             again = Watch(calls, queue="test", resume_after=watch.messages[-1].change_id)

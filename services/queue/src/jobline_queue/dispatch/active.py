@@ -19,7 +19,7 @@ from psycopg import AsyncConnection
 
 from jobline import failpoints
 from jobline_queue.core.ending import Failed
-from jobline_queue.core.errors import NotActive
+from jobline_queue.core.errors import Draining, NotActive
 from jobline_queue.core.policy import QueuePolicy
 from jobline_queue.dispatch.acts import unheard
 from jobline_queue.dispatch.changes import Changes
@@ -85,6 +85,7 @@ class QueueCore:
         self._on_active = on_active
         self._election = Election(database_url, instance, take_over_after)
         self._active: ActiveTerm | None = None
+        self._stopping = False
 
     @property
     def active(self) -> ActiveTerm:
@@ -112,6 +113,7 @@ class QueueCore:
 
     async def drain(self) -> None:
         """Before an orderly stop: no more assignments, and every worker is told to go elsewhere."""
+        self._stopping = True
         if self._active is None:
             return
         for session in list(self._active.dispatcher.sessions.values()):
@@ -200,7 +202,7 @@ class QueueCore:
             active.enqueuer.abandon()
             active.finisher.abandon()
             for session in list(active.dispatcher.sessions.values()):
-                session.end(NotActive())
+                session.end(Draining() if self._stopping else NotActive())
             await self._on_active(False)
         for connection in connections:
             await connection.close()
