@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n jobline/v1/account_service.proto\x12\njobline.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xae\x01\n\x06\x43\x61ller\x12\x0b\n\x03sub\x18\x01 \x01(\t\x12\r\n\x05\x65mail\x18\x02 \x01(\t\x12\x0c\n\x04role\x18\x03 \x01(\t\x12\x36\n\nbusinesses\x18\x04 \x03(\x0b\x32\".jobline.v1.Caller.BusinessesEntry\x12\x0f\n\x07session\x18\x05 \x01(\t\x1a\x31\n\x0f\x42usinessesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"9\n\x13\x45nsureCallerRequest\x12\"\n\x06\x63\x61ller\x18\x01 \x01(\x0b\x32\x12.jobline.v1.Caller\"G\n\x14\x45nsureCallerResponse\x12\x1e\n\x04user\x18\x01 \x01(\x0b\x32\x10.jobline.v1.User\x12\x0f\n\x07\x63reated\x18\x02 \x01(\x08\"|\n\x04User\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05\x65mail\x18\x02 \x01(\t\x12\x0f\n\x07\x63redits\x18\x03 \x01(\x05\x12\x18\n\x10generation_count\x18\x04 \x01(\x03\x12.\n\ncreated_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp2c\n\x0e\x41\x63\x63ountService\x12Q\n\x0c\x45nsureCaller\x12\x1f.jobline.v1.EnsureCallerRequest\x1a .jobline.v1.EnsureCallerResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n jobline/v1/account_service.proto\x12\njobline.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xae\x01\n\x06\x43\x61ller\x12\x0b\n\x03sub\x18\x01 \x01(\t\x12\r\n\x05\x65mail\x18\x02 \x01(\t\x12\x0c\n\x04role\x18\x03 \x01(\t\x12\x36\n\nbusinesses\x18\x04 \x03(\x0b\x32\".jobline.v1.Caller.BusinessesEntry\x12\x0f\n\x07session\x18\x05 \x01(\t\x1a\x31\n\x0f\x42usinessesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"9\n\x13\x45nsureCallerRequest\x12\"\n\x06\x63\x61ller\x18\x01 \x01(\x0b\x32\x12.jobline.v1.Caller\"G\n\x14\x45nsureCallerResponse\x12\x1e\n\x04user\x18\x01 \x01(\x0b\x32\x10.jobline.v1.User\x12\x0f\n\x07\x63reated\x18\x02 \x01(\x08\"|\n\x04User\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05\x65mail\x18\x02 \x01(\t\x12\x0f\n\x07\x63redits\x18\x03 \x01(\x05\x12\x18\n\x10generation_count\x18\x04 \x01(\x03\x12.\n\ncreated_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"0\n\x14StoreBusinessRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\"(\n\x15StoreBusinessResponse\x12\x0f\n\x07\x63reated\x18\x01 \x01(\x08\"F\n\x10SetMemberRequest\x12\x13\n\x0b\x62usiness_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\x0c\n\x04role\x18\x03 \x01(\t\"\x13\n\x11SetMemberResponse2\x83\x02\n\x0e\x41\x63\x63ountService\x12Q\n\x0c\x45nsureCaller\x12\x1f.jobline.v1.EnsureCallerRequest\x1a .jobline.v1.EnsureCallerResponse\x12T\n\rStoreBusiness\x12 .jobline.v1.StoreBusinessRequest\x1a!.jobline.v1.StoreBusinessResponse\x12H\n\tSetMember\x12\x1c.jobline.v1.SetMemberRequest\x1a\x1d.jobline.v1.SetMemberResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -44,6 +44,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ENSURECALLERRESPONSE']._serialized_end=388
   _globals['_USER']._serialized_start=390
   _globals['_USER']._serialized_end=514
-  _globals['_ACCOUNTSERVICE']._serialized_start=516
-  _globals['_ACCOUNTSERVICE']._serialized_end=615
+  _globals['_STOREBUSINESSREQUEST']._serialized_start=516
+  _globals['_STOREBUSINESSREQUEST']._serialized_end=564
+  _globals['_STOREBUSINESSRESPONSE']._serialized_start=566
+  _globals['_STOREBUSINESSRESPONSE']._serialized_end=606
+  _globals['_SETMEMBERREQUEST']._serialized_start=608
+  _globals['_SETMEMBERREQUEST']._serialized_end=678
+  _globals['_SETMEMBERRESPONSE']._serialized_start=680
+  _globals['_SETMEMBERRESPONSE']._serialized_end=699
+  _globals['_ACCOUNTSERVICE']._serialized_start=702
+  _globals['_ACCOUNTSERVICE']._serialized_end=961
 # @@protoc_insertion_point(module_scope)

@@ -39,6 +39,16 @@ class AccountServiceStub:
                 request_serializer=jobline_dot_v1_dot_account__service__pb2.EnsureCallerRequest.SerializeToString,
                 response_deserializer=jobline_dot_v1_dot_account__service__pb2.EnsureCallerResponse.FromString,
                 _registered_method=True)
+        self.StoreBusiness = channel.unary_unary(
+                '/jobline.v1.AccountService/StoreBusiness',
+                request_serializer=jobline_dot_v1_dot_account__service__pb2.StoreBusinessRequest.SerializeToString,
+                response_deserializer=jobline_dot_v1_dot_account__service__pb2.StoreBusinessResponse.FromString,
+                _registered_method=True)
+        self.SetMember = channel.unary_unary(
+                '/jobline.v1.AccountService/SetMember',
+                request_serializer=jobline_dot_v1_dot_account__service__pb2.SetMemberRequest.SerializeToString,
+                response_deserializer=jobline_dot_v1_dot_account__service__pb2.SetMemberResponse.FromString,
+                _registered_method=True)
 
 
 class AccountServiceServicer:
@@ -55,6 +65,28 @@ class AccountServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def StoreBusiness(self, request, context):
+        """Stores a business, or changes its name. Role: `operator`.
+
+        Errors:
+        INVALID_ARGUMENT / INVALID_FIELD
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetMember(self, request, context):
+        """Gives a user a role in a business, or takes it away. The entry of the user's token for the business goes before it.
+        Role: `operator`.
+
+        Errors:
+        INVALID_ARGUMENT / INVALID_FIELD
+        NOT_FOUND / BUSINESS_NOT_FOUND
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AccountServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -62,6 +94,16 @@ def add_AccountServiceServicer_to_server(servicer, server):
                     servicer.EnsureCaller,
                     request_deserializer=jobline_dot_v1_dot_account__service__pb2.EnsureCallerRequest.FromString,
                     response_serializer=jobline_dot_v1_dot_account__service__pb2.EnsureCallerResponse.SerializeToString,
+            ),
+            'StoreBusiness': grpc.unary_unary_rpc_method_handler(
+                    servicer.StoreBusiness,
+                    request_deserializer=jobline_dot_v1_dot_account__service__pb2.StoreBusinessRequest.FromString,
+                    response_serializer=jobline_dot_v1_dot_account__service__pb2.StoreBusinessResponse.SerializeToString,
+            ),
+            'SetMember': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetMember,
+                    request_deserializer=jobline_dot_v1_dot_account__service__pb2.SetMemberRequest.FromString,
+                    response_serializer=jobline_dot_v1_dot_account__service__pb2.SetMemberResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -91,6 +133,60 @@ class AccountService:
             '/jobline.v1.AccountService/EnsureCaller',
             jobline_dot_v1_dot_account__service__pb2.EnsureCallerRequest.SerializeToString,
             jobline_dot_v1_dot_account__service__pb2.EnsureCallerResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StoreBusiness(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/jobline.v1.AccountService/StoreBusiness',
+            jobline_dot_v1_dot_account__service__pb2.StoreBusinessRequest.SerializeToString,
+            jobline_dot_v1_dot_account__service__pb2.StoreBusinessResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetMember(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/jobline.v1.AccountService/SetMember',
+            jobline_dot_v1_dot_account__service__pb2.SetMemberRequest.SerializeToString,
+            jobline_dot_v1_dot_account__service__pb2.SetMemberResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -41,6 +41,20 @@ class AccountServiceStub:
     Errors:
       INVALID_ARGUMENT / INVALID_FIELD              no `sub`, or one of over 255 characters
     """
+    StoreBusiness: _grpc.UnaryUnaryMultiCallable[_account_service_pb2.StoreBusinessRequest, _account_service_pb2.StoreBusinessResponse]
+    """Stores a business, or changes its name. Role: `operator`.
+
+    Errors:
+      INVALID_ARGUMENT / INVALID_FIELD
+    """
+    SetMember: _grpc.UnaryUnaryMultiCallable[_account_service_pb2.SetMemberRequest, _account_service_pb2.SetMemberResponse]
+    """Gives a user a role in a business, or takes it away. The entry of the user's token for the business goes before it.
+    Role: `operator`.
+
+    Errors:
+      INVALID_ARGUMENT / INVALID_FIELD
+      NOT_FOUND / BUSINESS_NOT_FOUND
+    """
 
 @_typing.type_check_only
 class AccountServiceAsyncStub(AccountServiceStub):
@@ -51,6 +65,20 @@ class AccountServiceAsyncStub(AccountServiceStub):
 
     Errors:
       INVALID_ARGUMENT / INVALID_FIELD              no `sub`, or one of over 255 characters
+    """
+    StoreBusiness: _aio.UnaryUnaryMultiCallable[_account_service_pb2.StoreBusinessRequest, _account_service_pb2.StoreBusinessResponse]  # type: ignore[assignment]
+    """Stores a business, or changes its name. Role: `operator`.
+
+    Errors:
+      INVALID_ARGUMENT / INVALID_FIELD
+    """
+    SetMember: _aio.UnaryUnaryMultiCallable[_account_service_pb2.SetMemberRequest, _account_service_pb2.SetMemberResponse]  # type: ignore[assignment]
+    """Gives a user a role in a business, or takes it away. The entry of the user's token for the business goes before it.
+    Role: `operator`.
+
+    Errors:
+      INVALID_ARGUMENT / INVALID_FIELD
+      NOT_FOUND / BUSINESS_NOT_FOUND
     """
 
 class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -65,6 +93,32 @@ class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Errors:
           INVALID_ARGUMENT / INVALID_FIELD              no `sub`, or one of over 255 characters
+        """
+
+    @_abc_1.abstractmethod
+    def StoreBusiness(
+        self,
+        request: _account_service_pb2.StoreBusinessRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_account_service_pb2.StoreBusinessResponse, _abc.Awaitable[_account_service_pb2.StoreBusinessResponse]]:
+        """Stores a business, or changes its name. Role: `operator`.
+
+        Errors:
+          INVALID_ARGUMENT / INVALID_FIELD
+        """
+
+    @_abc_1.abstractmethod
+    def SetMember(
+        self,
+        request: _account_service_pb2.SetMemberRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_account_service_pb2.SetMemberResponse, _abc.Awaitable[_account_service_pb2.SetMemberResponse]]:
+        """Gives a user a role in a business, or takes it away. The entry of the user's token for the business goes before it.
+        Role: `operator`.
+
+        Errors:
+          INVALID_ARGUMENT / INVALID_FIELD
+          NOT_FOUND / BUSINESS_NOT_FOUND
         """
 
 def add_AccountServiceServicer_to_server(servicer: AccountServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -60,6 +60,12 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """FAILED_PRECONDITION. The transition table has no such arrow from the job's present state. ErrorInfo.metadata has
     `state`, the state's word in lower case.
     """
+    ERROR_REASON_BUSINESS_NOT_FOUND: _ErrorReason.ValueType  # 25
+    """NOT_FOUND. No business with this id."""
+    ERROR_REASON_COUNT_CHANGED: _ErrorReason.ValueType  # 26
+    """FAILED_PRECONDITION. Another number of jobs matches than the caller expected. ErrorInfo.metadata has `count`. Nothing was
+    changed.
+    """
     ERROR_REASON_STALE_LEASE: _ErrorReason.ValueType  # 30
     """---- about a lease ------------------------------------------------------------------------------------------
 
@@ -136,6 +142,12 @@ ERROR_REASON_EMAIL_NOT_FOUND: ErrorReason.ValueType  # 23
 ERROR_REASON_ILLEGAL_TRANSITION: ErrorReason.ValueType  # 24
 """FAILED_PRECONDITION. The transition table has no such arrow from the job's present state. ErrorInfo.metadata has
 `state`, the state's word in lower case.
+"""
+ERROR_REASON_BUSINESS_NOT_FOUND: ErrorReason.ValueType  # 25
+"""NOT_FOUND. No business with this id."""
+ERROR_REASON_COUNT_CHANGED: ErrorReason.ValueType  # 26
+"""FAILED_PRECONDITION. Another number of jobs matches than the caller expected. ErrorInfo.metadata has `count`. Nothing was
+changed.
 """
 ERROR_REASON_STALE_LEASE: ErrorReason.ValueType  # 30
 """---- about a lease ------------------------------------------------------------------------------------------

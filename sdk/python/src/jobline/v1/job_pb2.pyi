@@ -459,7 +459,9 @@ class JobEvent(_message.Message):
     ACTOR_FIELD_NUMBER: _builtins.int
     DETAIL_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """The act, a word of the transition table: `enqueued`, `cancelled`, `retried`, `deleted`, `expired`, `released`, …"""
+    """The act, a word of the transition table: `enqueued`, `cancelled`, `retried`, `deleted`, `expired`, `released`, … Or
+    `voided`: a worker said how a run had ended that was not the job's any more; the states are then the job's present one.
+    """
     from_state: Global___JobState.ValueType
     """The state before; UNSPECIFIED where there was none."""
     to_state: Global___JobState.ValueType

@@ -120,7 +120,7 @@ class NewJob(_message.Message):
     """1-100; 0: the queue policy's."""
     @_builtins.property
     def run_at(self) -> _timestamp_pb2.Timestamp:
-        """Not before this time. Unset or past: at once."""
+        """Not before this time. Unset or past: at once. Some kinds keep a past time, and its place in the order."""
 
     @_builtins.property
     def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]: ...

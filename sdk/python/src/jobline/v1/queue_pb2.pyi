@@ -176,25 +176,74 @@ class Queue(_message.Message):
     POLICY_FIELD_NUMBER: _builtins.int
     PAUSED_FIELD_NUMBER: _builtins.int
     STATS_FIELD_NUMBER: _builtins.int
+    HISTORY_FIELD_NUMBER: _builtins.int
     paused: _builtins.bool
     @_builtins.property
     def policy(self) -> Global___QueuePolicy: ...
     @_builtins.property
     def stats(self) -> Global___QueueStats: ...
+    @_builtins.property
+    def history(self) -> Global___QueueHistory:
+        """Only where it was asked for."""
+
     def __init__(
         self,
         *,
         policy: Global___QueuePolicy | None = ...,
         paused: _builtins.bool = ...,
         stats: Global___QueueStats | None = ...,
+        history: Global___QueueHistory | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["policy", b"policy", "stats", b"stats"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["history", b"history", "policy", b"policy", "stats", b"stats"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["paused", b"paused", "policy", b"policy", "stats", b"stats"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["history", b"history", "paused", b"paused", "policy", b"policy", "stats", b"stats"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Queue: _TypeAlias = Queue  # noqa: Y015
+
+@_typing.final
+class QueueHistory(_message.Message):
+    """What became of the jobs of a queue that the table has. It is counted there, so a large table takes its time."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUCCEEDED_FIELD_NUMBER: _builtins.int
+    FAILED_FIELD_NUMBER: _builtins.int
+    CANCELLED_FIELD_NUMBER: _builtins.int
+    FAILURE_RATE_FIELD_NUMBER: _builtins.int
+    MEAN_RUN_TIME_FIELD_NUMBER: _builtins.int
+    OLDEST_PENDING_FIELD_NUMBER: _builtins.int
+    succeeded: _builtins.int
+    failed: _builtins.int
+    cancelled: _builtins.int
+    failure_rate: _builtins.float
+    """Failed jobs in percent of all, those that live included; 0 when there are none."""
+    @_builtins.property
+    def mean_run_time(self) -> _duration_pb2.Duration:
+        """From the start of a job's last run to its end, on average over the succeeded ones; unset: there are none."""
+
+    @_builtins.property
+    def oldest_pending(self) -> _timestamp_pb2.Timestamp:
+        """The smallest `run_at` among the pending jobs, due or not; unset: none is pending."""
+
+    def __init__(
+        self,
+        *,
+        succeeded: _builtins.int = ...,
+        failed: _builtins.int = ...,
+        cancelled: _builtins.int = ...,
+        failure_rate: _builtins.float = ...,
+        mean_run_time: _duration_pb2.Duration | None = ...,
+        oldest_pending: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["mean_run_time", b"mean_run_time", "oldest_pending", b"oldest_pending"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cancelled", b"cancelled", "failed", b"failed", "failure_rate", b"failure_rate", "mean_run_time", b"mean_run_time", "oldest_pending", b"oldest_pending", "succeeded", b"succeeded"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___QueueHistory: _TypeAlias = QueueHistory  # noqa: Y015
 
 @_typing.final
 class QueueStats(_message.Message):

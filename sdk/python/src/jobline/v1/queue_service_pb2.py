@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from jobline.v1 import queue_pb2 as jobline_dot_v1_dot_queue__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ejobline/v1/queue_service.proto\x12\njobline.v1\x1a\x16jobline/v1/queue.proto\"\x13\n\x11ListQueuesRequest\"7\n\x12ListQueuesResponse\x12!\n\x06queues\x18\x01 \x03(\x0b\x32\x11.jobline.v1.Queue\" \n\x0fGetQueueRequest\x12\r\n\x05queue\x18\x01 \x01(\t\"4\n\x10GetQueueResponse\x12 \n\x05queue\x18\x01 \x01(\x0b\x32\x11.jobline.v1.Queue\"2\n\x11PauseQueueRequest\x12\r\n\x05queue\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"6\n\x12PauseQueueResponse\x12 \n\x05queue\x18\x01 \x01(\x0b\x32\x11.jobline.v1.Queue\"#\n\x12ResumeQueueRequest\x12\r\n\x05queue\x18\x01 \x01(\t\"7\n\x13ResumeQueueResponse\x12 \n\x05queue\x18\x01 \x01(\x0b\x32\x11.jobline.v1.Queue\"!\n\x10PruneJobsRequest\x12\r\n\x05queue\x18\x01 \x01(\t\"$\n\x11PruneJobsResponse\x12\x0f\n\x07removed\x18\x01 \x01(\x03\"\x14\n\x12ListWorkersRequest\">\n\x13ListWorkersResponse\x12\'\n\x07workers\x18\x01 \x03(\x0b\x32\x16.jobline.v1.WorkerInfo\"$\n\x12\x44rainWorkerRequest\x12\x0e\n\x06worker\x18\x01 \x01(\t\">\n\x13\x44rainWorkerResponse\x12\'\n\x07workers\x18\x01 \x03(\x0b\x32\x16.jobline.v1.WorkerInfo2\xa9\x04\n\x0cQueueService\x12K\n\nListQueues\x12\x1d.jobline.v1.ListQueuesRequest\x1a\x1e.jobline.v1.ListQueuesResponse\x12\x45\n\x08GetQueue\x12\x1b.jobline.v1.GetQueueRequest\x1a\x1c.jobline.v1.GetQueueResponse\x12K\n\nPauseQueue\x12\x1d.jobline.v1.PauseQueueRequest\x1a\x1e.jobline.v1.PauseQueueResponse\x12N\n\x0bResumeQueue\x12\x1e.jobline.v1.ResumeQueueRequest\x1a\x1f.jobline.v1.ResumeQueueResponse\x12H\n\tPruneJobs\x12\x1c.jobline.v1.PruneJobsRequest\x1a\x1d.jobline.v1.PruneJobsResponse\x12N\n\x0bListWorkers\x12\x1e.jobline.v1.ListWorkersRequest\x1a\x1f.jobline.v1.ListWorkersResponse\x12N\n\x0b\x44rainWorker\x12\x1e.jobline.v1.DrainWorkerRequest\x1a\x1f.jobline.v1.DrainWorkerResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ejobline/v1/queue_service.proto\x12\njobline.v1\x1a\x16jobline/v1/queue.proto\"\x13\n\x11ListQueuesRequest\"7\n\x12ListQueuesResponse\x12!\n\x06queues\x18\x01 \x03(\x0b\x32\x11.jobline.v1.Queue\"6\n\x0fGetQueueRequest\x12\r\n\x05queue\x18\x01 \x01(\t\x12\x14\n\x0cwith_history\x18\x02 \x01(\x08\"4\n\x10GetQueueResponse\x12 \n\x05queue\x18\x01 \x01(\x0b\x32\x11.jobline.v1.Queue\"2\n\x11PauseQueueRequest\x12\r\n\x05queue\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"6\n\x12PauseQueueResponse\x12 \n\x05queue\x18\x01 \x01(\x0b\x32\x11.jobline.v1.Queue\"#\n\x12ResumeQueueRequest\x12\r\n\x05queue\x18\x01 \x01(\t\"7\n\x13ResumeQueueResponse\x12 \n\x05queue\x18\x01 \x01(\x0b\x32\x11.jobline.v1.Queue\"!\n\x10PruneJobsRequest\x12\r\n\x05queue\x18\x01 \x01(\t\"$\n\x11PruneJobsResponse\x12\x0f\n\x07removed\x18\x01 \x01(\x03\"\x14\n\x12ListWorkersRequest\">\n\x13ListWorkersResponse\x12\'\n\x07workers\x18\x01 \x03(\x0b\x32\x16.jobline.v1.WorkerInfo\"$\n\x12\x44rainWorkerRequest\x12\x0e\n\x06worker\x18\x01 \x01(\t\">\n\x13\x44rainWorkerResponse\x12\'\n\x07workers\x18\x01 \x03(\x0b\x32\x16.jobline.v1.WorkerInfo2\xa9\x04\n\x0cQueueService\x12K\n\nListQueues\x12\x1d.jobline.v1.ListQueuesRequest\x1a\x1e.jobline.v1.ListQueuesResponse\x12\x45\n\x08GetQueue\x12\x1b.jobline.v1.GetQueueRequest\x1a\x1c.jobline.v1.GetQueueResponse\x12K\n\nPauseQueue\x12\x1d.jobline.v1.PauseQueueRequest\x1a\x1e.jobline.v1.PauseQueueResponse\x12N\n\x0bResumeQueue\x12\x1e.jobline.v1.ResumeQueueRequest\x1a\x1f.jobline.v1.ResumeQueueResponse\x12H\n\tPruneJobs\x12\x1c.jobline.v1.PruneJobsRequest\x1a\x1d.jobline.v1.PruneJobsResponse\x12N\n\x0bListWorkers\x12\x1e.jobline.v1.ListWorkersRequest\x1a\x1f.jobline.v1.ListWorkersResponse\x12N\n\x0b\x44rainWorker\x12\x1e.jobline.v1.DrainWorkerRequest\x1a\x1f.jobline.v1.DrainWorkerResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,29 +37,29 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTQUEUESRESPONSE']._serialized_start=91
   _globals['_LISTQUEUESRESPONSE']._serialized_end=146
   _globals['_GETQUEUEREQUEST']._serialized_start=148
-  _globals['_GETQUEUEREQUEST']._serialized_end=180
-  _globals['_GETQUEUERESPONSE']._serialized_start=182
-  _globals['_GETQUEUERESPONSE']._serialized_end=234
-  _globals['_PAUSEQUEUEREQUEST']._serialized_start=236
-  _globals['_PAUSEQUEUEREQUEST']._serialized_end=286
-  _globals['_PAUSEQUEUERESPONSE']._serialized_start=288
-  _globals['_PAUSEQUEUERESPONSE']._serialized_end=342
-  _globals['_RESUMEQUEUEREQUEST']._serialized_start=344
-  _globals['_RESUMEQUEUEREQUEST']._serialized_end=379
-  _globals['_RESUMEQUEUERESPONSE']._serialized_start=381
-  _globals['_RESUMEQUEUERESPONSE']._serialized_end=436
-  _globals['_PRUNEJOBSREQUEST']._serialized_start=438
-  _globals['_PRUNEJOBSREQUEST']._serialized_end=471
-  _globals['_PRUNEJOBSRESPONSE']._serialized_start=473
-  _globals['_PRUNEJOBSRESPONSE']._serialized_end=509
-  _globals['_LISTWORKERSREQUEST']._serialized_start=511
-  _globals['_LISTWORKERSREQUEST']._serialized_end=531
-  _globals['_LISTWORKERSRESPONSE']._serialized_start=533
-  _globals['_LISTWORKERSRESPONSE']._serialized_end=595
-  _globals['_DRAINWORKERREQUEST']._serialized_start=597
-  _globals['_DRAINWORKERREQUEST']._serialized_end=633
-  _globals['_DRAINWORKERRESPONSE']._serialized_start=635
-  _globals['_DRAINWORKERRESPONSE']._serialized_end=697
-  _globals['_QUEUESERVICE']._serialized_start=700
-  _globals['_QUEUESERVICE']._serialized_end=1253
+  _globals['_GETQUEUEREQUEST']._serialized_end=202
+  _globals['_GETQUEUERESPONSE']._serialized_start=204
+  _globals['_GETQUEUERESPONSE']._serialized_end=256
+  _globals['_PAUSEQUEUEREQUEST']._serialized_start=258
+  _globals['_PAUSEQUEUEREQUEST']._serialized_end=308
+  _globals['_PAUSEQUEUERESPONSE']._serialized_start=310
+  _globals['_PAUSEQUEUERESPONSE']._serialized_end=364
+  _globals['_RESUMEQUEUEREQUEST']._serialized_start=366
+  _globals['_RESUMEQUEUEREQUEST']._serialized_end=401
+  _globals['_RESUMEQUEUERESPONSE']._serialized_start=403
+  _globals['_RESUMEQUEUERESPONSE']._serialized_end=458
+  _globals['_PRUNEJOBSREQUEST']._serialized_start=460
+  _globals['_PRUNEJOBSREQUEST']._serialized_end=493
+  _globals['_PRUNEJOBSRESPONSE']._serialized_start=495
+  _globals['_PRUNEJOBSRESPONSE']._serialized_end=531
+  _globals['_LISTWORKERSREQUEST']._serialized_start=533
+  _globals['_LISTWORKERSREQUEST']._serialized_end=553
+  _globals['_LISTWORKERSRESPONSE']._serialized_start=555
+  _globals['_LISTWORKERSRESPONSE']._serialized_end=617
+  _globals['_DRAINWORKERREQUEST']._serialized_start=619
+  _globals['_DRAINWORKERREQUEST']._serialized_end=655
+  _globals['_DRAINWORKERRESPONSE']._serialized_start=657
+  _globals['_DRAINWORKERRESPONSE']._serialized_end=719
+  _globals['_QUEUESERVICE']._serialized_start=722
+  _globals['_QUEUESERVICE']._serialized_end=1275
 # @@protoc_insertion_point(module_scope)

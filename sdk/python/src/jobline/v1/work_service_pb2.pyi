@@ -27,6 +27,7 @@ from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from jobline.v1 import job_pb2 as _job_pb2
@@ -1029,6 +1030,7 @@ class ClaimJobsRequest(_message.Message):
     WORKER_FIELD_NUMBER: _builtins.int
     WAIT_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
+    DUE_FIELD_NUMBER: _builtins.int
     max_jobs: _builtins.int
     """1-1000; 0: 1."""
     worker: _builtins.str
@@ -1047,6 +1049,10 @@ class ClaimJobsRequest(_message.Message):
     def wait(self) -> _duration_pb2.Duration:
         """At most 30 s; unset: answer at once."""
 
+    @_builtins.property
+    def due(self) -> Global___DueScope:
+        """Optional: only the jobs that were due at a moment, past all others. Needs exactly one queue."""
+
     def __init__(
         self,
         *,
@@ -1056,14 +1062,46 @@ class ClaimJobsRequest(_message.Message):
         worker: _builtins.str = ...,
         wait: _duration_pb2.Duration | None = ...,
         request_id: _builtins.str = ...,
+        due: Global___DueScope | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["wait", b"wait"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["due", b"due", "wait", b"wait"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["kinds", b"kinds", "max_jobs", b"max_jobs", "queues", b"queues", "request_id", b"request_id", "wait", b"wait", "worker", b"worker"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["due", b"due", "kinds", b"kinds", "max_jobs", b"max_jobs", "queues", b"queues", "request_id", b"request_id", "wait", b"wait", "worker", b"worker"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ClaimJobsRequest: _TypeAlias = ClaimJobsRequest  # noqa: Y015
+
+@_typing.final
+class DueScope(_message.Message):
+    """The pending jobs, of the kinds that the call names, whose `run_at` and `created_at` lie at or before a moment: a set that
+    only shrinks, since whatever is stored, retried or put off later has a later `run_at`. Whoever claims until it is empty has
+    had each of them attempted once.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OWNER_FIELD_NUMBER: _builtins.int
+    AT_FIELD_NUMBER: _builtins.int
+    owner: _builtins.str
+    """Only jobs of this owner; empty: of all."""
+    @_builtins.property
+    def at(self) -> _timestamp_pb2.Timestamp:
+        """The moment, which must have come. Unset: now; the answer tells which, for the next call."""
+
+    def __init__(
+        self,
+        *,
+        owner: _builtins.str = ...,
+        at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "owner", b"owner"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DueScope: _TypeAlias = DueScope  # noqa: Y015
 
 @_typing.final
 class ClaimJobsResponse(_message.Message):
@@ -1071,23 +1109,65 @@ class ClaimJobsResponse(_message.Message):
 
     ASSIGNMENTS_FIELD_NUMBER: _builtins.int
     QUEUES_FIELD_NUMBER: _builtins.int
+    DUE_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def assignments(self) -> _containers.RepeatedCompositeFieldContainer[Global___Assignment]: ...
     @_builtins.property
     def queues(self) -> _containers.RepeatedCompositeFieldContainer[Global___QueueTerms]: ...
+    @_builtins.property
+    def due(self) -> Global___DueState:
+        """Set exactly if the request has `due`. Such a call waits for the first job only while there is something to wait for."""
+
     def __init__(
         self,
         *,
         assignments: _abc.Iterable[Global___Assignment] | None = ...,
         queues: _abc.Iterable[Global___QueueTerms] | None = ...,
+        due: Global___DueState | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["due", b"due"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["assignments", b"assignments", "queues", b"queues"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assignments", b"assignments", "due", b"due", "queues", b"queues"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ClaimJobsResponse: _TypeAlias = ClaimJobsResponse  # noqa: Y015
+
+@_typing.final
+class DueState(_message.Message):
+    """What is left of a DueScope beside the assignments of the same answer."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AT_FIELD_NUMBER: _builtins.int
+    PENDING_FIELD_NUMBER: _builtins.int
+    RUNNING_FIELD_NUMBER: _builtins.int
+    PAUSED_FIELD_NUMBER: _builtins.int
+    pending: _builtins.int
+    """Jobs that wait: for a slot under the queue's limits, or because the caller asked for no more."""
+    running: _builtins.int
+    """Jobs that run under other leases."""
+    paused: _builtins.bool
+    """The queue is paused: nothing was claimed, and the call did not wait any longer."""
+    @_builtins.property
+    def at(self) -> _timestamp_pb2.Timestamp:
+        """The moment of the scope."""
+
+    def __init__(
+        self,
+        *,
+        at: _timestamp_pb2.Timestamp | None = ...,
+        pending: _builtins.int = ...,
+        running: _builtins.int = ...,
+        paused: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "paused", b"paused", "pending", b"pending", "running", b"running"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DueState: _TypeAlias = DueState  # noqa: Y015
 
 @_typing.final
 class HeartbeatRequest(_message.Message):
