@@ -166,7 +166,7 @@ def test_a_deleted_job_is_gone_with_all_it_had_and_its_run_is_void(
     assert calls.heartbeat(run) == [LOST]
     explained = calls.explain(run.job_id)
     assert not explained.HasField("job")
-    assert [event.name for event in explained.events] == ["released", "deleted"]
+    assert [event.name for event in explained.events] == ["released", "deleted", "voided"]
     for table in ("steps", "attempts"):
         assert service.execute(f"SELECT * FROM jobline.{table} WHERE job_id = %s", run.job_id) == []
 

@@ -27,6 +27,7 @@ __all__ = ["Evidence", "Limit", "illegal_path", "most_at_once", "violations"]
 FINISHED = ("succeeded", "failed", "cancelled")
 #: Ends of a run that count as an attempt; a success counts, too, and has no row of its own.
 COUNTED = ("failed", "lost", "timed_out")
+VOIDED = "voided"
 #: Name of an event → the pairs of states that it may lead from and to; None: no row.
 LEGAL: dict[str, set[tuple[str | None, str | None]]] = {
     "cancelled": {("pending", "cancelled"), ("pending", None), ("running", "cancelled")},
@@ -36,6 +37,8 @@ LEGAL: dict[str, set[tuple[str | None, str | None]]] = {
     "retried": {("failed", "pending"), ("cancelled", "pending")},
     "expired": {("pending", None)},
     "deleted": {(state, None) for state in ("pending", "running", *FINISHED)},
+    # Moves nothing: what a run said too late. Both are the state the job was in, or its row was gone.
+    VOIDED: {(state, state) for state in ("pending", "running", *FINISHED, None)},
 }
 #: What may follow a state in the eyes of a watcher, who may miss nothing but progress.
 NEXT = {
@@ -240,13 +243,14 @@ def _two_outcomes(evidence: Evidence) -> Iterator[str]:
             tokens[job.token] += 1
         yield from (f"I3 {job.id}: {count} ends of the run {token}" for token, count in tokens.items() if count > 1)
         retries = sum(event.name == "retried" for event in evidence.events.get(job.id, ()))
-        cancels = sum(event.to_state == "cancelled" for event in evidence.events.get(job.id, ()))
+        events = [event for event in evidence.events.get(job.id, ()) if event.name != VOIDED]
+        cancels = sum(event.to_state == "cancelled" for event in events)
         if cancels > retries + (job.state == "cancelled"):
             yield f"I3 {job.id}: cancelled {cancels} times, retried {retries} times, and is {job.state}"
         if job.finished_at is None:
             continue
         late = [row.outcome for row in attempts if row.finished_at > job.finished_at]
-        late += [event.name for event in evidence.events.get(job.id, ()) if event.at > job.finished_at]
+        late += [event.name for event in events if event.at > job.finished_at]
         if late:
             yield f"I3 {job.id}: {late} after it was {job.state}"
 

@@ -90,6 +90,15 @@ class Revoked:
 Outcome = Completed | Failed | Stopped | Snoozed | Released | Lost | TimedOut | Revoked
 
 
+def summary(outcome: Completed | Failed) -> str:
+    """What a run says of its work, for people."""
+    match outcome:
+        case Completed(result):
+            return cut(f"completed: {result}")
+        case Failed(error):
+            return cut(f"failed: {error.code}: {error.message}")
+
+
 @dataclass(frozen=True, slots=True)
 class RunEnd:
     """One arrow out of `running`, ready to be written."""

@@ -25,6 +25,8 @@ class EndRun:
     token: str
     outcome: Outcome
     answer: OutcomeAnswer
+    #: Who says it, as events name it.
+    actor: str = "system"
     #: The queue in whose capacity it has freed a place of its session already; empty: none, the end does.
     freed: str = ""
 
@@ -105,3 +107,5 @@ class Ending:
     answer: Callable[[OutcomeStatus, str], None]
     #: The worker did not say it itself (lost, timed out, revoked): it is told.
     tell_worker: bool
+    #: The outcome as it was said; None: a caller's cancel ends the run.
+    said: EndRun | None = None

@@ -2,8 +2,8 @@
 
 The claimer wakes when something may start that could not before: a job became due, a worker has room, a run ended, a pause
 was lifted. It picks for every session that has room, writes one lease row a batch, and hands out after the commit. The
-jobs' own rows stay as they are: the lease says that they run. Only jobs of kinds with an `on_start` hook get their row
-marked, in the transaction of the hook, so that what the hook wrote and what the row says agree.
+jobs' own rows stay as they are: the lease says that they run. Only kinds that ask for it, or have an `on_start` hook, get
+their rows marked in the transaction of the claim, so that the rows alone tell the truth and agree with what the hook wrote.
 
 Three things a reader may wonder about:
 
@@ -12,8 +12,8 @@ Three things a reader may wonder about:
   100 costs 0.1 ms whatever the table looks like.
 * *What if the commit fails?* Then its outcome is unknown, and the term ends: memory is thrown away, the leases that did get
   into the table are adopted by the next term, and jobs whose worker never heard of them return after the receipt time.
-* *What if a row is gone?* Rows can only vanish behind our back when a user is deleted. Limited queues see it here (the
-  lease takes in fewer jobs); others at the end of the run, which then changes nothing.
+* *What if a row is gone?* Rows can only vanish behind our back when a user is deleted. Limited queues and marked kinds see
+  it here (the lease takes in fewer jobs); others at the end of the run, which then changes nothing.
 """
 
 from __future__ import annotations
@@ -79,29 +79,33 @@ class ClaimWriter:
         self._refuse = refuse
         self._refused: dict[str, RunError] = {}
 
-    def runs_hooks(self, leases: Iterable[Lease]) -> bool:
-        """Whether a job in them has an `on_start` hook: it runs in the transaction that marks its row too."""
-        kinds = {job.kind for lease in leases for job in lease.jobs.values()}
-        return any((hooks := self._term.hooks.of(kind)) and hooks.on_start for kind in kinds)
+    def marks(self, lease: Lease) -> bool:
+        """Whether the rows of its jobs are marked with the claim: of all, if one is of a kind that wants it."""
+        kinds = {job.kind for job in lease.jobs.values()}
+        return any((hooks := self._term.hooks.of(kind)) and hooks.marked_at_claim for kind in kinds)
 
-    def statements(self, leases: Sequence[Lease]) -> int:
-        """How many statements `write` takes; more than one belong into a transaction."""
-        return 2 if self.runs_hooks(leases) or len({self._limited(lease) for lease in leases}) > 1 else 1
+    def needs_transaction(self, leases: Sequence[Lease]) -> bool:
+        """Whether `write` takes more than one statement."""
+        return any(map(self.marks, leases)) or len({self._limited(lease) for lease in leases}) > 1
 
     async def write(self, leases: Sequence[Lease]) -> None:
-        """Stores the leases."""
-        limited = [lease for lease in leases if self._limited(lease)]
-        free = [lease for lease in leases if not self._limited(lease)]
+        """Stores the leases. A marked one holds only jobs whose rows are there, so it needs no second look at them."""
+        marked = [lease for lease in leases if self.marks(lease)]
+        for lease in marked:
+            await self._mark(lease)
+        limited = [lease for lease in leases if self._limited(lease) and lease not in marked]
+        free = [lease for lease in leases if lease.jobs and lease not in limited]
         if free:
             await self._store.claim_jobs([lease_row(lease, self._term.epoch) for lease in free])
         if limited:
             rows = [lease_row(lease, self._term.epoch) for lease in limited]
             self.drop_missing(limited, await self._store.claim_limited(rows))
-        if self.runs_hooks(leases):
-            await self._start(leases)
+        for lease in marked:
+            for job in lease.jobs.values():
+                await self._start_hook(job)
 
     def drop_missing(self, leases: Iterable[Lease], there: Collection[str]) -> None:
-        """Jobs of limited queues whose rows are gone are not handed out."""
+        """Jobs that were found to have no row any more are not handed out."""
         for lease in leases:
             for job in [job for job in lease.jobs.values() if job.id not in there]:
                 logger.warning("job %s is gone from the table; not handed out", job.id)
@@ -110,13 +114,10 @@ class ClaimWriter:
     def _limited(self, lease: Lease) -> bool:
         return self._term.dispatcher.queue(lease.queue).limited
 
-    async def _start(self, leases: Iterable[Lease]) -> None:
-        for lease in leases:
-            rows = [running_row(job, lease) for job in lease.jobs.values()]
-            there = await self._store.mark_running(rows, self._term.clock.now())
-            self.drop_missing([lease], there)
-            for job in lease.jobs.values():
-                await self._start_hook(job)
+    async def _mark(self, lease: Lease) -> None:
+        first_step = self._term.hooks.first_step
+        rows = [{**running_row(job, lease), "step": first_step(job.kind) or None} for job in lease.jobs.values()]
+        self.drop_missing([lease], await self._store.mark_running(rows, self._term.clock.now()))
 
     async def _start_hook(self, job: LiveJob) -> None:
         hooks = self._term.hooks.of(job.kind)
@@ -137,7 +138,7 @@ class ClaimWriter:
             if not lease.jobs:
                 continue
             assignments = await self._assignments(lease)
-            self._term.dispatcher.grant(lease, marked=self.runs_hooks((lease,)))
+            self._term.dispatcher.grant(lease, marked=self.marks(lease))
             publish = self._term.changes.publish
             for job in lease.jobs.values():
                 publish(job, State.RUNNING)
@@ -178,6 +179,10 @@ class ClaimWriter:
             )
             for job in jobs
         ]
+
+
+def _claims_in_turn(session: Session) -> bool:
+    return session.scope is None
 
 
 def _enter(step: str, jobs: Iterable[LiveJob]) -> None:
@@ -224,12 +229,13 @@ class Claimer:
         self._dispatcher.admit_due()
 
     def _pick_all(self) -> list[Lease]:
-        """One batch for each session and queue with room; another session begins each time."""
+        """One batch for each session and queue with room; another session begins each time, after those that claim the jobs
+        of a scope, past all others."""
         sessions = [session for session in self._dispatcher.sessions.values() if session.attached]
         self._turn += 1
         shift = self._turn % len(sessions) if sessions else 0
         leases = []
-        for session in sessions[shift:] + sessions[:shift]:
+        for session in sorted(sessions[shift:] + sessions[:shift], key=_claims_in_turn):
             leases += self._pick_for(session)
         return leases
 
@@ -238,7 +244,7 @@ class Claimer:
         return [lease for lease in picked if lease is not None]
 
     async def _claim(self, leases: list[Lease]) -> None:
-        if self._writer.statements(leases) > 1:
+        if self._writer.needs_transaction(leases):
             async with self._connection.transaction():
                 await self._writer.write(leases)
                 await failpoints.reach("claim.before_commit")

@@ -12,20 +12,23 @@ without hooks, and never past another due job.
 time a job, and PostgreSQL inserts the first rows while the next ones are written here. It hands nothing over directly; the
 claimer's one commit more is little for so many. When an id exists already (a call that is repeated after an unknown
 outcome), the COPY is refused whole, and the same jobs go the other way.
+
+**With a hook.** Calls with jobs whose kind has an `on_enqueue` hook share a transaction of their own, each under a savepoint:
+a hook that refuses its call undoes the rows of this call and no other's. They are answered after the commit, all of them.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import psycopg
 
 from jobline import failpoints
-from jobline_queue.core.errors import DatabaseUnavailable, IdempotencyConflict, invalid
+from jobline_queue.core.errors import DatabaseUnavailable, IdempotencyConflict, JoblineError, invalid
 from jobline_queue.core.lifecycle import State
 from jobline_queue.core.live_job import Lease, LiveJob
 from jobline_queue.core.new_job import NewJob, job_ids
@@ -42,6 +45,9 @@ logger = logging.getLogger(__name__)
 COPY_FROM = 32
 #: Jobs whose lines go to PostgreSQL together, while it inserts those before.
 _CHUNK = 128
+#: Calls in one transaction, a savepoint each. PostgreSQL keeps 64 subtransactions of a session at hand; with more, every
+#: snapshot of others gets dearer. And those who wait behind them wait for no more than these.
+_HOOKED_AT_ONCE = 32
 
 
 class Enqueued(NamedTuple):
@@ -60,11 +66,14 @@ class _Call:
     ids: list[str]
     #: The content hashes of the jobs with an idempotency key, by their number.
     hashes: dict[int, str]
+    #: A job of it is of a kind with an `on_enqueue` hook.
+    hooked: bool
     #: The jobs that this call stores.
     live: list[LiveJob] = field(default_factory=list)
 
 
 _Key = tuple[str, str, str]
+_Store = Callable[[list[_Call]], Awaitable[None]]
 
 
 class Enqueuer:
@@ -80,14 +89,15 @@ class Enqueuer:
     async def enqueue(self, jobs: Sequence[NewJob], producer: str, request_id: str) -> list[Enqueued]:
         """Stores checked jobs, all or nothing; the ids in their order.
 
-        Raises InvalidField (request_id), IdempotencyConflict, or DatabaseUnavailable: then the call may or may not have
-        been stored, and the same request_id finds out.
+        Raises InvalidField (request_id), IdempotencyConflict, what a kind's `on_enqueue` hook raises, or DatabaseUnavailable:
+        then the call may or may not have been stored, and the same request_id finds out.
         """
         if self._term.over.is_set():
             raise DatabaseUnavailable
         ids = job_ids(producer, request_id, jobs)
         hashes = {index: job.content_hash() for index, job in enumerate(jobs) if job.idempotency_key}
-        call = _Call(jobs, producer, asyncio.get_running_loop().create_future(), ids, ids, hashes)
+        hooked = not self._term.hooks.enqueue_kinds.isdisjoint(job.kind for job in jobs)
+        call = _Call(jobs, producer, asyncio.get_running_loop().create_future(), ids, ids, hashes, hooked)
         self._group.put(call)
         return await call.done
 
@@ -100,26 +110,30 @@ class Enqueuer:
             _fail(call, DatabaseUnavailable())
 
     async def _flush(self, calls: list[_Call]) -> None:
+        if plain := [call for call in calls if not call.hooked]:
+            await self._try(self._store_calls, plain)
+        hooked = [call for call in calls if call.hooked] if len(plain) < len(calls) else []
+        for start in range(0, len(hooked), _HOOKED_AT_ONCE):
+            await self._try(self._store_hooked, hooked[start : start + _HOOKED_AT_ONCE])
+
+    async def _try(self, store: _Store, calls: list[_Call]) -> None:
         try:
-            await self._store_calls(calls)
+            await store(calls)
         except psycopg.Error as error:
             if is_lost(self._store.connection, error):
                 for call in calls:
                     _fail(call, DatabaseUnavailable())
                 raise TermLost(f"enqueue: {error}") from error
-            await self._one_by_one(calls, error)
+            await self._one_by_one(store, calls, error)
 
-    async def _one_by_one(self, calls: list[_Call], error: psycopg.Error) -> None:
+    async def _one_by_one(self, store: _Store, calls: list[_Call], error: psycopg.Error) -> None:
         """The database refused the group and stored nothing: a call that is bad all the same fails alone."""
-        transient = isinstance(error, psycopg.OperationalError)
-        level = logging.WARNING if transient else logging.ERROR
-        logger.log(level, "the database refused %d enqueue calls: %s", len(calls), error)
+        refusal = _refusal(error, len(calls))
         if len(calls) == 1:
-            refusal = invalid("jobs", f"refused by the database ({error.sqlstate})")
-            _fail(calls[0], DatabaseUnavailable() if transient else refusal)
+            _fail(calls[0], refusal)
             return
         for call in calls:
-            await self._flush([call])
+            await self._try(store, [call])
 
     async def _store_calls(self, calls: list[_Call]) -> None:
         if any(call.hashes for call in calls):
@@ -140,10 +154,7 @@ class Enqueuer:
         return True
 
     async def _insert(self, calls: list[_Call]) -> None:
-        rows = NewRows(self._term.dispatcher, self._term.clock.now())
-        for call, job_id, new in _new_jobs(calls):
-            call.live.append(rows.live(job_id, new, call.producer)[0])
-        jobs = [job for call in calls for job in call.live]
+        jobs = self._make_live(calls)
         leases = self._pick_direct(jobs)
         await failpoints.reach("enqueue.before_commit")
         try:
@@ -155,6 +166,16 @@ class Enqueuer:
             raise
         await failpoints.reach("enqueue.after_commit")
         await self._take_in(calls, stored, leases)
+
+    def _make_live(self, calls: list[_Call]) -> list[LiveJob]:
+        """Memory's side of the jobs to be stored."""
+        rows = self._new_rows()
+        for call, job_id, new in _new_jobs(calls):
+            call.live.append(rows.live(job_id, new, call.producer)[0])
+        return [job for call in calls for job in call.live]
+
+    def _new_rows(self) -> NewRows:
+        return NewRows(self._term.dispatcher, self._term.hooks, self._term.clock.now())
 
     async def _write(self, calls: list[_Call], jobs: list[LiveJob], leases: list[Lease]) -> set[str]:
         """The ids that are new."""
@@ -173,7 +194,7 @@ class Enqueuer:
 
     def _lines(self, calls: list[_Call]) -> Iterator[str]:
         """The text of a COPY, made as it is written. Memory's side of the jobs is made along the way."""
-        rows = NewRows(self._term.dispatcher, self._term.clock.now())
+        rows = self._new_rows()
         lines: list[str] = []
         for call, job_id, new in _new_jobs(calls):
             job, shared = rows.live(job_id, new, call.producer)
@@ -183,6 +204,47 @@ class Enqueuer:
                 yield "".join(lines)
                 lines.clear()
         yield "".join(lines)
+
+    # ---- kinds with a hook ------------------------------------------------------------------------------------------
+
+    async def _store_hooked(self, calls: list[_Call]) -> None:
+        """Stores what the hooks do not refuse, and answers every call."""
+        refused: dict[_Call, Exception] = {}
+        async with self._store.connection.transaction():
+            for call in calls:
+                if (error := await self._refused_by_hook(call)) is not None:
+                    refused[call] = error
+            await failpoints.reach("enqueue.before_commit")
+        await failpoints.reach("enqueue.after_commit")
+        for call, error in refused.items():
+            _fail(call, error)
+        await self._take_in([call for call in calls if call not in refused], None, [])
+
+    async def _refused_by_hook(self, call: _Call) -> Exception | None:
+        """Stores one call; or nothing of it, and says why."""
+        try:
+            async with self._store.connection.transaction():
+                await self._write_hooked(call)
+        except psycopg.Error as error:
+            if is_lost(self._store.connection, error):
+                raise
+            return _refusal(error, 1)
+        except Exception as error:  # a bug in a hook is its caller's misfortune, not that of the others
+            return error
+        return None
+
+    async def _write_hooked(self, call: _Call) -> None:
+        if call.hashes:
+            _claim_keys(call, await self._known_keys([call]))
+        stored = await self._write([call], self._make_live([call]), [])
+        call.live = [job for job in call.live if job.id in stored]
+        new: dict[str, list[LiveJob]] = {}
+        for job in call.live:
+            new.setdefault(job.kind, []).append(job)
+        for kind, jobs in new.items():
+            hooks = self._term.hooks.of(kind)
+            if hooks is not None and hooks.on_enqueue is not None:
+                await hooks.on_enqueue(self._store.connection, jobs)
 
     # ---- idempotency keys -------------------------------------------------------------------------------------------
 
@@ -243,6 +305,15 @@ class Enqueuer:
 
     def _hooked(self, job: LiveJob) -> bool:
         return self._term.hooks.of(job.kind) is not None
+
+
+def _refusal(error: psycopg.Error, calls: int) -> JoblineError:
+    """What a caller is told when the database, still there, has refused its call, alone or with others."""
+    transient = isinstance(error, psycopg.OperationalError)
+    logger.log(
+        logging.WARNING if transient else logging.ERROR, "the database refused %d enqueue calls: %s", calls, error
+    )
+    return DatabaseUnavailable() if transient else invalid("jobs", f"refused by the database ({error.sqlstate})")
 
 
 def _weight(call: _Call) -> int:

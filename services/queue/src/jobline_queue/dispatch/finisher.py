@@ -156,7 +156,7 @@ class Finisher:
         gone, shortened = lease_changes(successes, plan.endings, taken)
         claims = plan.claims
         writes: list[_Write] = []
-        if successes and claims and not self._claims.runs_hooks(claims):
+        if successes and claims and not any(map(self._claims.marks, claims)):
             writes.append(partial(self._complete_and_claim, successes, gone, claims, plan.now, missing))
             claims = []
         elif successes:

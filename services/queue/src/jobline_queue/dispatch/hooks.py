@@ -1,14 +1,14 @@
 """Hooks: what a module does in the very transaction that moves its jobs.
 
-A module registers one `KindHooks` for each kind it owns. A hook runs in the fenced transaction of its arrow, after the
-row was locked and found unfinished, under a savepoint of its own: what it writes is there exactly if the arrow is. One
-that raises undoes its own writes and fails its own job, never the others of the group. Kinds without hooks take a path of
-one statement.
+A module registers one `KindHooks` for each kind it owns. A hook runs in the fenced transaction of its arrow, under a
+savepoint of its own, after the row was stored, or locked and found unfinished: what it writes is there exactly if the arrow
+is. One that raises undoes its own writes and fails its own job or call, never the others of the group. Kinds without hooks
+take a path of one statement.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from psycopg import AsyncConnection
@@ -30,7 +30,16 @@ class KindHooks:
     first_step: str = ""
     #: A cancelled pending job's row is removed, its event stays.
     cancel_removes: bool = False
-    #: After the claim; raising fails the run before it is handed out.
+    #: A job's own row says `running` from the transaction of its claim on, for reads that look at the rows alone. Without,
+    #: it follows after 100 ms, or never for a run that is shorter (dispatch/claimer.py).
+    marks_claims: bool = False
+    #: A `run_at` that is past when the job is stored stays as it is, and so is its place in the order. Without, it counts
+    #: from the moment of storing, so that nobody gets before others by naming an early time.
+    keeps_past_times: bool = False
+    #: After the rows of a call were stored: the jobs of this kind that are new, in the call's order, payloads in memory. A
+    #: JoblineError refuses the whole call, and only this call, with that error; it names the fields itself.
+    on_enqueue: Callable[[AsyncConnection, Sequence[LiveJob]], Awaitable[None]] | None = None
+    #: After the claim, whose rows are marked then, too; raising fails the run before it is handed out.
     on_start: Callable[[AsyncConnection, LiveJob], Awaitable[None]] | None = None
     #: After a step's output was stored: (transaction, job, step, output JSON).
     on_step: Callable[[AsyncConnection, LiveJob, str, str], Awaitable[None]] | None = None
@@ -39,12 +48,19 @@ class KindHooks:
     #: After a failed or cancelled job went back to pending.
     on_retry: Callable[[AsyncConnection, LiveJob], Awaitable[None]] | None = None
 
+    @property
+    def marked_at_claim(self) -> bool:
+        """Whether a claim writes the job's own row. A hook that starts a run needs it: what both write has to agree."""
+        return self.marks_claims or self.on_start is not None
+
 
 class HookRegistry:
     """The hooks of all modules, by kind."""
 
     def __init__(self, hooks: Iterable[KindHooks] = ()) -> None:
         self._hooks: Mapping[str, KindHooks] = {each.kind: each for each in hooks}
+        #: The kinds with an `on_enqueue` hook.
+        self.enqueue_kinds = frozenset(kind for kind, each in self._hooks.items() if each.on_enqueue is not None)
 
     def of(self, kind: str) -> KindHooks | None:
         return self._hooks.get(kind)

@@ -16,6 +16,7 @@ from orjson import Fragment
 from jobline_queue.core.live_job import LiveJob
 from jobline_queue.core.new_job import NewJob, Terms
 from jobline_queue.dispatch.dispatcher import Dispatcher
+from jobline_queue.dispatch.hooks import HookRegistry
 from jobline_queue.store.job_store import Row
 
 
@@ -32,8 +33,9 @@ class Shared:
 class NewRows:
     """Makes the jobs of one flush, created at `now`."""
 
-    def __init__(self, dispatcher: Dispatcher, now: float) -> None:
+    def __init__(self, dispatcher: Dispatcher, hooks: HookRegistry, now: float) -> None:
         self._dispatcher = dispatcher
+        self._hooks = hooks
         self._now = now
         self._shared: dict[tuple[str, Terms], Shared] = {}
 
@@ -41,9 +43,8 @@ class NewRows:
         """The job as memory will hold it once it is stored."""
         shared = self._shared.get((producer, new[:8]))
         if shared is None:
-            run_at = max(self._now, new.run_at or 0.0)
             max_attempts = new.max_attempts or self._dispatcher.policy(new.queue).max_attempts
-            shared = self._shared[producer, new.terms] = Shared(run_at, max_attempts)
+            shared = self._shared[producer, new.terms] = Shared(self._run_at(new), max_attempts)
         queue, kind, owner, priority, _, key, correlation_id, _, _, labels, payload = new
         job = LiveJob(
             job_id, queue, kind, owner, producer, priority, shared.run_at, self._dispatcher.next_seq(), key,
@@ -51,6 +52,12 @@ class NewRows:
             self._now,
         )  # fmt: skip
         return job, shared
+
+    def _run_at(self, new: NewJob) -> float:
+        if new.run_at is None:
+            return self._now
+        hooks = self._hooks.of(new.kind)
+        return new.run_at if hooks and hooks.keeps_past_times else max(self._now, new.run_at)
 
     def line(self, job: LiveJob, shared: Shared) -> str:
         """A line for copy_jobs.sql."""

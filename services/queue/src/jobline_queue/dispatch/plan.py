@@ -133,7 +133,7 @@ class Planner:
             act.answer(act, OutcomeStatus.INVALID, str(error))
             return
         by_others = isinstance(act.outcome, Lost | TimedOut | Revoked)
-        plan.endings.append(Ending(job, job.lease, end, partial(act.answer, act), by_others))
+        plan.endings.append(Ending(job, job.lease, end, partial(act.answer, act), by_others, act))
 
     def _has_end_hook(self, job: LiveJob) -> bool:
         hooks = self._hooks.of(job.kind)

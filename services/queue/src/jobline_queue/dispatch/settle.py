@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
-from jobline_queue.core.ending import Completed, Failed, Released, Snoozed, Stopped
+from jobline_queue.core.ending import Completed, Failed, Released, Snoozed, Stopped, summary
 from jobline_queue.core.errors import IllegalTransition, NotFound
 from jobline_queue.core.lifecycle import State
 from jobline_queue.core.live_job import Lease, LiveJob
@@ -18,13 +18,18 @@ from jobline_queue.dispatch.end_rows import Successes
 from jobline_queue.dispatch.plan import Completion, Plan
 from jobline_queue.dispatch.session import LeaseState, OutcomeStatus, StepStatus
 from jobline_queue.dispatch.term import Term
-from jobline_queue.store.job_store import JobStore
+from jobline_queue.store.job_store import JobStore, Row
 
 logger = logging.getLogger(__name__)
 
 #: Attempt outcomes that a worker's own outcome leads to.
 _SAID_BY_WORKER = {"failed", "released", "snoozed", "cancelled"}
 _NO_TOKEN = "00000000-0000-0000-0000-000000000000"
+#: What is said to the worker of a run that counts no more.
+_VOID = {OutcomeStatus.CANCELLED, OutcomeStatus.STALE}
+
+#: An outcome and what its worker is told.
+Answer = tuple[EndRun, OutcomeStatus]
 
 
 class Settler:
@@ -45,7 +50,8 @@ class Settler:
         self._settle_acts(plan, missing)
         self._settle_reports(plan)
         await self._settle_retries(plan)
-        await self._answer_unknown(plan.unknown)
+        if plan.unknown or missing:
+            await self._answer_void(_without_row(plan, missing) + await self._late(plan.unknown), plan.now)
         await self._answer_strangers(plan)
 
     def cancel_removes(self, job: LiveJob) -> bool:
@@ -62,7 +68,6 @@ class Settler:
             if lost and job.id in lost:
                 self._revoke(lease, job)
                 self._term.changes.publish(job, None)
-                act.answer(act, OutcomeStatus.STALE, "")
             else:
                 self._term.changes.publish(job, State.SUCCEEDED)
                 act.answer(act, OutcomeStatus.COMMITTED, "")
@@ -75,7 +80,8 @@ class Settler:
         if missing:
             self._dispatcher.forget(job)
             self._term.changes.publish(job, None)
-            ending.answer(OutcomeStatus.STALE, "")
+            if ending.said is None:
+                ending.answer(OutcomeStatus.STALE, "")
             return
         job.attempt, job.losses, job.run_at, job.vanished = end.attempt, end.losses, end.run_at, end.vanished
         if end.state is State.PENDING:
@@ -169,13 +175,42 @@ class Settler:
         for lease in plan.extends:
             lease.stored_expires_at = lease.expires_at
 
-    async def _answer_unknown(self, acts: Sequence[EndRun]) -> None:
+    async def _late(self, acts: Sequence[EndRun]) -> list[Answer]:
+        """The answers to outcomes of runs that memory does not know."""
         if not acts:
-            return
+            return []
         found = await self._store.find_outcomes([{"id": act.job_id, "token": act.token} for act in acts])
         known = {(row[0], row[1]): row[2:] for row in found}
-        for act in acts:
-            act.answer(act, _late_status(act, *known.get((act.job_id, act.token), (None, None, None))), "")
+        return [(act, _late_status(act, *known.get((act.job_id, act.token), (None, None, None)))) for act in acts]
+
+    async def _answer_void(self, answers: Sequence[Answer], now: float) -> None:
+        """Notes what was done in vain before its worker is told: one that was told does not say it again."""
+        rows = [
+            self._voided_row(act, act.outcome)
+            for act, status in answers
+            if status in _VOID and isinstance(act.outcome, Completed | Failed)
+        ]
+        if rows:
+            await self._store.note_voided(rows, now)
+        for act, status in answers:
+            act.answer(act, status, "")
+
+    def _voided_row(self, act: EndRun, outcome: Completed | Failed) -> Row:
+        live = self._dispatcher.jobs.get(act.job_id)
+        return {
+            "id": act.job_id,
+            "token": act.token,
+            "state": live and live.state,
+            "actor": act.actor,
+            "detail": summary(outcome),
+        }
+
+
+def _without_row(plan: Plan, missing: set[str]) -> list[Answer]:
+    """The answers to outcomes of runs whose rows were gone or had ended, unnoticed by memory."""
+    acts = [act for completions in plan.completes.values() for act, _ in completions]
+    acts += [ending.said for ending in plan.endings if ending.said is not None]
+    return [(act, OutcomeStatus.STALE) for act in acts if act.job_id in missing]
 
 
 def _late_status(act: EndRun, state: str | None, ended_by: str | None, outcome: str | None) -> OutcomeStatus:

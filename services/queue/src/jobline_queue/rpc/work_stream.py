@@ -61,6 +61,7 @@ class WorkStream:
         self._active = active
         self._desk = active.desk
         self._principal = principal
+        self._actor = principal.actor
         self._context = context
         #: Set when the outbox has been emptied into messages and the last of them has been written.
         self._sent = asyncio.Event()
@@ -175,7 +176,8 @@ class WorkStream:
             session.acknowledge(job_id, token, OutcomeStatus.INVALID, str(error))
         else:
             session.unanswered += 1
-            self._desk.session_outcome(session, job, EndRun(job_id, token, outcome, session.answer_outcome))
+            act = EndRun(job_id, token, outcome, session.answer_outcome, self._actor)
+            self._desk.session_outcome(session, job, act)
 
     # ---- writing ----------------------------------------------------------------------------------------------------
 

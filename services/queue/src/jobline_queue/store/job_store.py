@@ -128,6 +128,9 @@ class JobStore:
     async def find_outcomes(self, runs: Sequence[Row]) -> list[Any]:
         return await self._all("find_outcomes", runs=rows_text(runs))
 
+    async def note_voided(self, runs: Sequence[Row], now: float) -> None:
+        await self._run("note_voided", runs=rows_text(runs), now=now)
+
     async def cancel_jobs(self, jobs: Sequence[Row], now: float) -> set[str]:
         return await self._ids("cancel_jobs", jobs=rows_text(jobs), now=now)
 

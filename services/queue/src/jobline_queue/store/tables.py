@@ -34,6 +34,7 @@ jobs = sa.Table(
     sa.Column("cancel_requested_at", _time),
     sa.Column("worker", sa.Text),
     sa.Column("session_id", _uuid),
+    sa.Column("lease_token", _uuid),
 )
 
 attempts = sa.Table(
@@ -44,9 +45,10 @@ attempts = sa.Table(
     sa.Column("number", sa.Integer),
     *(sa.Column(name, sa.Text) for name in ("outcome", "worker", "step", "error_code", "error_message")),
     sa.Column("session_id", _uuid),
+    sa.Column("lease_token", _uuid),
     sa.Column("error_retryable", sa.Boolean),
-    sa.Column("started_at", _time),
-    sa.Column("finished_at", _time),
+    *(sa.Column(name, _time) for name in ("scheduled_at", "started_at", "finished_at")),
+    sa.Column("entry_id", _uuid),
 )
 
 steps = sa.Table(
