@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import itertools
+from dataclasses import dataclass
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from jobline_queue.core.live_job import Lease, LiveJob, Place
 from jobline_queue.core.policy import Order, QueuePolicy
+from jobline_queue.dispatch import open_scopes
 from jobline_queue.dispatch.clock import Clock
 from jobline_queue.dispatch.dispatcher import Dispatcher
+from jobline_queue.dispatch.due_scope import DueScope
+from jobline_queue.dispatch.open_scopes import OpenScopes
 from jobline_queue.dispatch.session import Session
 
 POLICIES = {
@@ -22,7 +29,13 @@ POLICIES = {
     "fair_keyed": QueuePolicy("fair_keyed", order=Order.FAIR, max_running_per_key=1, expires_after=20.0),
 }
 QUEUES = sorted(POLICIES)
-SESSIONS = {"s1": frozenset({"a", "b"}), "s2": frozenset({"b"})}
+KINDS = frozenset({"a", "b"})
+SESSIONS = {"s1": KINDS, "s2": frozenset({"b"})}
+
+
+@pytest.fixture(autouse=True)
+def one_job_a_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(open_scopes, "SLICE", 1)
 
 
 class DispatcherMachine(RuleBasedStateMachine):
@@ -70,10 +83,11 @@ class DispatcherMachine(RuleBasedStateMachine):
     def set_capacity(self, session: str, queue: str, jobs: int) -> None:
         self.dispatcher.sessions[session].capacity[queue] = jobs
 
-    @rule(seconds=st.sampled_from((1.0, 6.0)))
-    def pass_time(self, seconds: float) -> None:
+    @rule(seconds=st.sampled_from((1.0, 6.0)), noticed=st.booleans())
+    def pass_time(self, seconds: float, noticed: bool) -> None:
         self.time += seconds
-        self.dispatcher.admit_due()
+        if noticed:
+            self.dispatcher.admit_due()
 
     @rule(session=st.sampled_from(sorted(SESSIONS)), queue=st.sampled_from(QUEUES))
     def pick(self, session: str, queue: str) -> None:
@@ -91,6 +105,7 @@ class DispatcherMachine(RuleBasedStateMachine):
         behind = len(self.dispatcher.queue(queue).order)
         leases = self.dispatcher.pick_new(queue, [job])
         assert not (leases and behind), "a new job never passes one that waits"
+        assert {lease.session_id for lease in leases} <= set(SESSIONS), "nor is it in a scope that was opened before"
         self.dispatcher.learn(job) if leases else self.dispatcher.add(job)
         self.picked += leases
 
@@ -183,6 +198,132 @@ class DispatcherMachine(RuleBasedStateMachine):
 
 TestDispatcher = DispatcherMachine.TestCase
 TestDispatcher.settings = settings(max_examples=80, stateful_step_count=50, deadline=None)
+
+
+@dataclass
+class Claimer:
+    """A call that claims from a scope; `opening` is done once it is filled."""
+
+    session: Session
+    use: contextlib.AbstractAsyncContextManager[DueScope]
+    opening: asyncio.Task[DueScope]
+
+    @property
+    def scope(self) -> DueScope | None:
+        return self.opening.result() if self.opening.done() else None
+
+
+class ScopeMachine(DispatcherMachine):
+    """The same with calls that claim from scopes, which are filled by one job a turn of the event loop."""
+
+    @initialize()
+    def begin(self) -> None:
+        super().begin()
+        self.loop = asyncio.new_event_loop()
+        self.scopes = OpenScopes(self.dispatcher)
+        self.claimers: list[Claimer] = []
+        self.calls = 0
+
+    def teardown(self) -> None:
+        for claimer in self.claimers:
+            self.loop.run_until_complete(claimer.opening)
+            self.hang_up(claimer)
+        for task in asyncio.all_tasks(self.loop):
+            self.loop.run_until_complete(task)
+        self.loop.close()
+
+    def hang_up(self, claimer: Claimer) -> None:
+        claimer.session.attached = False
+        if claimer.scope is not None:
+            claimer.scope.sessions.discard(claimer.session)
+        self.loop.run_until_complete(claimer.use.__aexit__(None, None, None))
+
+    @rule(queue=st.sampled_from(QUEUES), owner=st.sampled_from(("", "ann", "nobody")), jobs=st.integers(0, 5))
+    def call(self, queue: str, owner: str, jobs: int) -> None:
+        for _ in range(jobs):
+            self.dispatcher.add(self.make(queue, "a", "", 0.0, owner))
+        use = self.scopes.use(queue, owner, KINDS, self.dispatcher.clock.now())
+        self.calls += 1
+        session = Session(f"call-{self.calls}", "", "p", {queue}, KINDS)
+        session.attached = True
+        self.dispatcher.sessions[session.id] = session
+        self.claimers.append(Claimer(session, use, self.loop.create_task(use.__aenter__())))
+        self.turn()  # the call opens the scope, or finds it
+
+    @rule()
+    def turn(self) -> None:
+        self.loop.run_until_complete(asyncio.sleep(0))
+
+    @precondition(lambda self: any(claimer.scope for claimer in self.claimers))
+    @rule(data=st.data(), most=st.integers(1, 4))
+    def claim(self, data: st.DataObject, most: int) -> None:
+        claimer = data.draw(st.sampled_from([claimer for claimer in self.claimers if claimer.scope]))
+        session, scope = claimer.session, claimer.scope
+        assert scope is not None
+        session.scope = scope
+        session.capacity[scope.queue] = session.holding + most
+        scope.sessions.add(session)
+        state = self.dispatcher.queue(scope.queue)
+        self.dispatcher.expire()
+        expected: list[LiveJob] = []
+        for job in sorted(state.order, key=lambda job: job.rank):
+            same = bool(job.key) and job.key in {each.key for each in expected}
+            blocked = state.order.key_is_full(job) or (state.policy.max_running_per_key and same)
+            if scope.covers(job) and not blocked and len(expected) < state.startable(most, 0.0):
+                expected.append(job)
+        lease = self.dispatcher.pick(session, scope.queue)
+        assert [job.id for job in (lease.jobs.values() if lease else ())] == [job.id for job in expected]
+        if lease is not None:
+            self.picked.append(lease)
+
+    @precondition(lambda self: any(claimer.scope for claimer in self.claimers))
+    @rule(data=st.data())
+    def answer(self, data: st.DataObject) -> None:
+        claimer = data.draw(st.sampled_from([claimer for claimer in self.claimers if claimer.scope]))
+        self.claimers.remove(claimer)
+        self.hang_up(claimer)
+
+    @invariant()
+    def a_scope_has_what_waits_and_runs_in_it(self) -> None:
+        picked = {job.id: job for lease in self.picked for job in lease.jobs.values()}
+        live = list({**self.dispatcher.jobs, **picked}.values())
+        for claimer in self.claimers:
+            if (scope := claimer.scope) is None:
+                continue
+            mine = [job for job in live if job.queue == scope.queue and scope.covers(job)]
+            running = [job for job in mine if job.lease and job.lease.session_id != claimer.session.id]
+            waiting = [job for job in mine if job.place in (Place.DUE, Place.PICKED)]
+            unsure = [job for job in mine if job.place is Place.NOWHERE]
+            left = scope.left(claimer.session, paused=False)
+            assert left.running == len(running)
+            assert len(waiting) <= left.pending <= len(waiting) + len(unsure)
+            assert not [job for job in mine if job.place is Place.DELAYED]
+
+
+TestScopes = ScopeMachine.TestCase
+TestScopes.settings = settings(max_examples=150, stateful_step_count=60, deadline=None)
+
+
+async def test_a_scope_takes_in_what_comes_due_as_it_is_opened_and_leaves_out_what_ends_while_it_is_filled():
+    now = [1_000.0]
+    dispatcher = Dispatcher(POLICIES, Clock(now[0], lambda: now[0]), 1, 10_000)
+    jobs = [
+        LiveJob(f"j{n}", "free", "a", "", "p", 0, 1_000.0 + n, n, "", "", "{}", "null", 0, 3, 0, 1_000.0)
+        for n in range(4)
+    ]
+    for job in jobs:
+        dispatcher.add(job)
+    now[0] = 1_002.0
+    use = OpenScopes(dispatcher).use("free", "", KINDS, 1_002.0)
+    opening = asyncio.create_task(use.__aenter__())
+    await asyncio.sleep(0)
+    for job in (jobs[1], jobs[3]):
+        dispatcher.withdraw(job)
+        dispatcher.forget(job)
+    scope = await opening
+    assert scope.left(Session("s", "s", "p", {"free"}, KINDS), paused=False) == (1_002.0, 2, 0, False)
+    assert scope.next is jobs[0]
+    await use.__aexit__(None, None, None)
 
 
 def test_the_next_job_of_a_limited_queue_is_not_picked_for_a_worker_that_asked_for_none():

@@ -61,6 +61,12 @@ class Model:
         owner[0] = self.now + self.stride(job.owner)
         return job
 
+    def pick_past(self, job: LiveJob) -> None:
+        self.waiting.remove(job)
+        self.running.append(job)
+        owner = self.owners[job.owner]
+        owner[0] = max(self.now, owner[0]) + self.stride(job.owner)
+
     def as_they_would_start(self) -> list[LiveJob]:
         """All jobs that wait, picked one after another with no limit on keys."""
         free = Model(0, self.now, self.numbers, copy.deepcopy(self.owners), list(self.waiting))
@@ -92,6 +98,13 @@ class FairOrderBesideAModel(RuleBasedStateMachine):
     def take(self, kinds: set[str], most: int) -> None:
         expected = list(itertools.takewhile(bool, (self.model.pick(kinds) for _ in range(most))))
         assert self.order.take(kinds, most) == expected
+
+    @precondition(lambda self: any(not self.model.is_full(job) for job in self.model.waiting))
+    @rule(data=st.data())
+    def take_past_all_others(self, data: st.DataObject) -> None:
+        job = data.draw(st.sampled_from([job for job in self.model.waiting if not self.model.is_full(job)]))
+        self.model.pick_past(job)
+        self.order.take_past(job)
 
     @rule(owner=st.sampled_from(OWNERS), key=st.sampled_from(("", "x")))
     def find_running(self, owner: str, key: str) -> None:
@@ -140,6 +153,9 @@ class FairOrderBesideAModel(RuleBasedStateMachine):
         assert self.order.first() is (by_rank[0] if by_rank else None)
         assert self.order.kinds() == {job.kind for job in by_rank}
         assert all(self.order.key_is_full(job) == self.model.is_full(job) for job in by_rank)
+        for owner in OWNERS:
+            listed = {job.seq for job in self.order.listed(owner)}
+            assert listed == {job.seq for job in by_rank if owner in ("", job.owner)}
 
 
 TestFairOrderBesideAModel = FairOrderBesideAModel.TestCase

@@ -74,6 +74,14 @@ class OrderBesideAList(RuleBasedStateMachine):
         assert self.order.discard(job)
         assert not self.order.discard(job)
 
+    @precondition(lambda self: any(not self.is_full(job, []) for job in self.waiting))
+    @rule(data=st.data())
+    def take_past_all_others(self, data: st.DataObject) -> None:
+        job = data.draw(st.sampled_from([job for job in self.waiting if not self.is_full(job, [])]))
+        self.order.take_past(job)
+        self.waiting.remove(job)
+        self.running.append(job)
+
     @rule(kind=st.sampled_from(KINDS), key=st.sampled_from(("", "x")))
     def find_running(self, kind: str, key: str) -> None:
         job = make(next(self.numbers), kind, key, 0, 1.0)
@@ -89,6 +97,8 @@ class OrderBesideAList(RuleBasedStateMachine):
         assert self.order.first() is (ordered[0] if ordered else None)
         assert self.order.kinds() == {job.kind for job in ordered}
         assert all(self.order.key_is_full(job) == self.is_full(job, []) for job in ordered)
+        assert {job.seq for job in self.order.listed("")} == {job.seq for job in ordered}
+        assert self.order.listed("nobody") == []
 
 
 TestOrderBesideAList = OrderBesideAList.TestCase

@@ -15,12 +15,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import grpc
+from google.protobuf.timestamp_pb2 import Timestamp
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
 from jobline.v1 import account_service_pb2 as account_pb
 from jobline.v1 import (
     account_service_pb2_grpc,
+    communication_service_pb2_grpc,
     email_service_pb2_grpc,
     job_pb2,
     job_service_pb2_grpc,
@@ -103,6 +105,7 @@ class Calls:
         self.queues = self._service(queue_service_pb2_grpc.QueueServiceStub)
         self.accounts = self._service(account_service_pb2_grpc.AccountServiceStub)
         self.emails = self._service(email_service_pb2_grpc.EmailServiceStub)
+        self.communications = self._service(communication_service_pb2_grpc.CommunicationServiceStub)
 
     def _service(self, stub: Any) -> _Service:
         return _Service(stub(self.channel), self.metadata)
@@ -167,6 +170,25 @@ class Calls:
         request = work_pb.ClaimJobsRequest(queues=queues, kinds=kinds, max_jobs=most, request_id=request_id)
         request.wait.FromMilliseconds(int(wait * 1000))
         return list(self.work.ClaimJobs(request).assignments)
+
+    def claim_due(
+        self,
+        queue_name: str,
+        owner: str = "",
+        at: Timestamp | None = None,
+        *,
+        kinds: Sequence[str] = ("test",),
+        most: int = 100,
+        wait: float = 0,
+        request_id: str = "",
+    ) -> work_pb.ClaimJobsResponse:
+        due = work_pb.DueScope(owner=owner, at=at)
+        request = work_pb.ClaimJobsRequest(
+            queues=[queue_name], kinds=kinds, max_jobs=most, request_id=request_id, due=due
+        )
+        request.wait.FromMilliseconds(int(wait * 1000))
+        answer: work_pb.ClaimJobsResponse = self.work.ClaimJobs(request, DEADLINE + wait)
+        return answer
 
     def claim_one(self, queue_name: str, *, kind: str = "test", wait: float = 10) -> work_pb.Assignment:
         """The next job of a queue; it must come."""

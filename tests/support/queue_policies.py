@@ -36,6 +36,22 @@ weights = { "user:heavy" = 3 }
 order = "fair"
 max_running = 1
 
+# ---- claims of what is due
+[queues.due_two]
+max_running = 2
+[queues.due_one]
+max_running = 1
+[queues.due_rated]
+rate = "1/h"
+[queues.due_keyed]
+max_running_per_key = 1
+[queues.due_fair]
+order = "fair"
+[queues.due_again]
+backoff = ["10ms"]
+[queues.due_short]
+receipt = "500ms"
+
 # ---- ends of runs: the default lease is long enough for any test, these lapse within one
 [queues.backoff]
 backoff = ["300ms", "1h"]
@@ -62,6 +78,10 @@ max_attempts = 1
 retry_resumes = true
 [queues.forgets]
 retry_resumes = false
+
+# ---- messages: a failed attempt is followed at once
+[queues.communications]
+backoff = ["10ms"]
 
 # ---- acts of callers and of time
 [queues.now]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
 from heapq import merge
+from itertools import chain
 
 from jobline_queue.core.live_job import LiveJob, Rank
 from jobline_queue.dispatch.line import Line
@@ -68,6 +69,9 @@ class _Shelf:
         """Takes out the first jobs that may start: at least one if there is one, at most `most`."""
         return self.jobs.take(most)
 
+    def close(self) -> None:
+        """It will not be used again."""
+
 
 class _Lane(Line[LiveJob]):
     """Due jobs of one kind and key. Its rank is that of its first job; None while it is closed."""
@@ -123,6 +127,10 @@ class _KeyedShelf(_Shelf):
         self.jobs.remove_all(taken)
         return taken
 
+    def close(self) -> None:
+        for lane in self._lanes.values():
+            self._keys.leave(lane)
+
     def relist(self, lane: _Lane) -> None:
         self._list(lane)
         self._changed()
@@ -170,6 +178,16 @@ class Backlog:
         """The first job, whether it may start or not."""
         return next(iter(self), None)
 
+    @property
+    def next(self) -> LiveJob | None:
+        """The first job that may start."""
+        able = [job for shelf in self._shelves.values() if (job := shelf.next) is not None]
+        return min(able, key=lambda job: job.rank, default=None)
+
+    def unordered(self) -> Iterator[LiveJob]:
+        """All jobs, where their order does not matter."""
+        return chain.from_iterable(shelf.jobs for shelf in self._shelves.values())
+
     def add(self, job: LiveJob) -> None:
         shelf = self._shelves.get(job.kind)
         if shelf is None:
@@ -208,6 +226,11 @@ class Backlog:
     def before(self, rank: Rank) -> int:
         """How many jobs have a lower rank."""
         return sum(shelf.jobs.before(rank) for shelf in self._shelves.values())
+
+    def close(self) -> None:
+        """It will not be used again: keys that open and close need not look for it."""
+        for shelf in self._shelves.values():
+            shelf.close()
 
     def _drop_empty(self, kind: str) -> None:
         if not self._shelves[kind].jobs:

@@ -109,17 +109,22 @@ class Dispatcher:
         else:
             state.order.add(job)
             job.place = Place.DUE
+        if state.scopes:
+            state.moved(job)
 
     def withdraw(self, job: LiveJob) -> None:
         """Takes a due or delayed job out, so that no claim can get it."""
+        state = self.queue(job.queue)
         if job.place is Place.DUE:
-            self.queue(job.queue).order.discard(job)
+            state.order.discard(job)
         elif job.place is Place.DELAYED:
-            self.queue(job.queue).delayed -= 1  # its heap entry is skipped when it comes up
+            state.delayed -= 1  # its heap entry is skipped when it comes up
         job.place = Place.NOWHERE
+        state.moved(job)
 
     def forget(self, job: LiveJob) -> None:
         """The job has ended, or its row is gone."""
+        self.queue(job.queue).gone(job)
         if self.jobs.get(job.id) is job:
             del self.jobs[job.id]
             if job.payload is not None:
@@ -136,6 +141,8 @@ class Dispatcher:
                 state.delayed -= 1
                 state.order.add(job)
                 job.place = Place.DUE
+                if state.scopes:
+                    state.moved(job)
 
     def expire(self) -> None:
         """Withdraws the pending jobs whose `expires_after` has passed: from now on they are not claimed or counted.
@@ -179,7 +186,10 @@ class Dispatcher:
         now = self.clock.now()
         state = self.queue(queue)
         most = state.startable(session.room(queue, ended), now, freed)
-        jobs = state.pick(session.kinds, most, now) if most > 0 and len(state.order) else []
+        if most <= 0 or not len(state.order) or (freed and state.owes_scopes):
+            return None  # what is owed, the claimer hands out after this commit
+        scope = session.scope
+        jobs = state.pick(session.kinds, most, now) if scope is None else state.pick_in(scope, most, now)
         if not jobs:
             return None
         session.hold(queue, len(jobs))
@@ -200,7 +210,7 @@ class Dispatcher:
         leases = []
         for session in list(self.sessions.values()):
             lease = self._new_lease(session, policy, now)
-            room = session.room(queue) if queue in session.queues else 0
+            room = session.room(queue) if queue in session.queues and session.scope is None else 0
             while due and len(lease.jobs) < room and due[0].kind in session.kinds:
                 job = due.popleft()
                 lease.jobs[job.id] = job
@@ -274,6 +284,8 @@ class Dispatcher:
         for job in jobs:
             del lease.jobs[job.id], self.jobs[job.id]
             state.stop(job)
+            if state.scopes:
+                state.gone(job)
             job.place = Place.NOWHERE
             job.lease = None
             if job.payload is not None:

@@ -3,12 +3,14 @@
 Stride scheduling (C. A. Waldspurger, W. E. Weihl, *Stride Scheduling: Deterministic Proportional-Share Resource
 Management*, MIT/LCS/TM-528, 1995): each owner has a *pass*, the virtual time of its next turn. The next job is one of the
 owner with the lowest pass; its pass then moves on by its *stride*, the inverse of its weight, and the virtual time of the
-queue is the highest pass that had its turn. What follows from three rules:
+queue is the highest pass that had its turn. What follows from four rules:
 
 * **An owner enters at the end of the round**: with its stride added to the virtual time. So a flood of new owners starves
   nobody, and nothing need be remembered of an owner that has no jobs left: its next pass would not be higher.
 * **Whoever was passed over gets one turn, not all that it missed**: a pass behind the virtual time is moved up to it when
   its turn comes. So waiting for a key, or for a worker of the right kind, banks no credit.
+* **Whoever goes past the others pays as well** (`take_past`): its pass moves on, the virtual time does not, so nobody else
+  loses a turn by it, and over time the shares are the same.
 * **A claim that was not stored costs nothing**: the pass goes back by the stride, and the virtual time with it. A run that
   was handed out is paid for, whatever becomes of it.
 
@@ -96,6 +98,12 @@ class FairOrder:
         self._size -= len(taken)
         return taken
 
+    def take_past(self, job: LiveJob) -> None:
+        self.started(job)  # first, so that its owner is never without jobs
+        self.discard(job)
+        owner = self._owners[job.owner]
+        self._move(owner, max(self._now, owner.rank[0]) + owner.stride)
+
     def started(self, job: LiveJob) -> None:
         self._keys.count(job.key, 1)
         self._enter(job.owner).running += 1
@@ -118,6 +126,15 @@ class FairOrder:
 
     def kinds(self) -> set[str]:
         return set().union(*(owner.backlog.kinds for owner in self._owners.values()))
+
+    def listed(self, owner: str) -> list[LiveJob]:
+        if not owner:
+            return [job for each in self._owners.values() for job in each.backlog.unordered()]
+        mine = self._owners.get(owner)
+        return list(mine.backlog.unordered()) if mine is not None else []
+
+    def new_backlog(self) -> Backlog:
+        return Backlog(self._keys, lambda _kind: None)
 
     def position(self, job: LiveJob) -> int:
         """The turns before the job's: of its owner those of the jobs before it, of each other owner as many as begin

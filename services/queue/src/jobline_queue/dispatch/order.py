@@ -28,6 +28,9 @@ class Order(Protocol):
     def take(self, kinds: Collection[str], most: int) -> list[LiveJob]:
         """Takes out up to `most` jobs that may start, first ones first, and counts them as running."""
 
+    def take_past(self, job: LiveJob) -> None:
+        """Takes out a due job that may start, past all others, and counts it as running. Its owner pays for the turn."""
+
     def started(self, job: LiveJob) -> None:
         """Counts a job as running that was not taken here."""
 
@@ -44,6 +47,12 @@ class Order(Protocol):
     def key_is_full(self, job: LiveJob) -> bool: ...
 
     def kinds(self) -> set[str]: ...
+
+    def listed(self, owner: str) -> list[LiveJob]:
+        """The owner's jobs (empty: all), in no order."""
+
+    def new_backlog(self) -> Backlog:
+        """An empty backlog under the same limits of keys, for some of the jobs."""
 
 
 class FifoOrder:
@@ -71,6 +80,10 @@ class FifoOrder:
     def take(self, kinds: Collection[str], most: int) -> list[LiveJob]:
         return self._backlog.take(kinds, most)
 
+    def take_past(self, job: LiveJob) -> None:
+        self._backlog.remove(job)
+        self.started(job)
+
     def started(self, job: LiveJob) -> None:
         self._keys.count(job.key, 1)
 
@@ -88,3 +101,10 @@ class FifoOrder:
 
     def kinds(self) -> set[str]:
         return self._backlog.kinds
+
+    def listed(self, owner: str) -> list[LiveJob]:
+        jobs = self._backlog.unordered()
+        return [job for job in jobs if job.owner == owner] if owner else list(jobs)  # 40 ns a job
+
+    def new_backlog(self) -> Backlog:
+        return Backlog(self._keys, lambda _kind: None)

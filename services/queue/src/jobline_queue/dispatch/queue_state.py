@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 
 from jobline_queue.core.live_job import LiveJob, Place, Rank
 from jobline_queue.core.policy import QueuePolicy
+from jobline_queue.dispatch.due_scope import DueScope
 from jobline_queue.dispatch.fair_order import FairOrder
 from jobline_queue.dispatch.order import FifoOrder, Order
 from jobline_queue.dispatch.rate_window import RateWindow
@@ -27,6 +28,8 @@ class QueueState:
         #: Their ranks, sorted, once somebody has asked for a position.
         self._picked_ranks: list[Rank] | None = None
         self.delayed = 0
+        #: The scopes that are open, by owner. They are told what moves, and none of it where there are none.
+        self.scopes: dict[str, list[DueScope]] = {}
         self.rate = RateWindow(policy.rate, now) if policy.rate else None
 
     @property
@@ -50,6 +53,17 @@ class QueueState:
         if self.rate:
             self.rate.use(len(jobs), now)
         self._note_picked(jobs)
+        return jobs
+
+    def pick_in(self, scope: DueScope, most: int, now: float) -> list[LiveJob]:
+        """The same with the first jobs of a scope, past all others."""
+        jobs: list[LiveJob] = []
+        while len(jobs) < most and (job := scope.next) is not None:
+            self.order.take_past(job)
+            self._note_picked((job,))
+            jobs.append(job)
+        if self.rate:
+            self.rate.use(len(jobs), now)
         return jobs
 
     def pick_past_order(self, jobs: Collection[LiveJob]) -> None:
@@ -89,3 +103,42 @@ class QueueState:
         self._picked_ranks = None
         for job in jobs:
             job.place = Place.PICKED
+            if self.scopes:
+                self.moved(job)
+
+    # ---- scopes -----------------------------------------------------------------------------------------------------
+
+    def open_scope(self, scope: DueScope) -> None:
+        self.scopes.setdefault(scope.owner, []).append(scope)
+
+    def close_scope(self, scope: DueScope) -> None:
+        scopes = self.scopes[scope.owner]
+        scopes.remove(scope)
+        if not scopes:
+            del self.scopes[scope.owner]
+        scope.close()
+
+    def moved(self, job: LiveJob) -> None:
+        """A live job has come into the order, gone out of it, or has another `run_at`."""
+        for scope in self._scopes_of(job):
+            scope.place(job)
+
+    def gone(self, job: LiveJob) -> None:
+        """A job lives no more."""
+        for scope in self._scopes_of(job):
+            scope.drop(job)
+
+    def wake_scopes(self) -> None:
+        """The queue was paused: who waits for jobs of a scope need not."""
+        for scopes in self.scopes.values():
+            for scope in scopes:
+                scope.wake()
+
+    @property
+    def owes_scopes(self) -> bool:
+        """Whether the next slot goes to a call that claims past all others."""
+        return any(scope.is_called_for for scopes in self.scopes.values() for scope in scopes)
+
+    def _scopes_of(self, job: LiveJob) -> Sequence[DueScope]:
+        everyones = self.scopes.get("", ())
+        return [*everyones, *self.scopes.get(job.owner, ())] if job.owner else everyones

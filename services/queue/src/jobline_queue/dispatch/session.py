@@ -32,6 +32,7 @@ from jobline_queue.core.live_job import LiveJob
 
 if TYPE_CHECKING:
     from jobline_queue.dispatch.acts import EndRun
+    from jobline_queue.dispatch.due_scope import DueScope
 
 #: Unsent assignments beyond which a session is handed nothing more.
 MAX_UNSENT = 1024
@@ -119,6 +120,8 @@ class Session:
         self.capacity: dict[str, int] = {}
         #: How many jobs it will hold of all queues together; None: the capacity of each says it.
         self.most: int | None = None
+        #: It gets the jobs of this scope only, past all others; None: those whose turn it is.
+        self.scope: DueScope | None = None
         #: Jobs in its leases, and jobs picked for it, by queue.
         self.held: dict[str, int] = {}
         #: Of those, the ones whose outcomes wait for their commit and take no room any more.

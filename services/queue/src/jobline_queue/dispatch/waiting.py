@@ -48,7 +48,10 @@ def _worker_reasons(dispatcher: Dispatcher, job: LiveJob) -> list[WaitReason]:
     able = [
         session
         for session in dispatcher.sessions.values()
-        if session.attached and job.queue in session.queues and job.kind in session.kinds
+        if session.attached
+        and job.queue in session.queues
+        and job.kind in session.kinds
+        and (session.scope is None or session.scope.covers(job))
     ]
     if not able:
         return [WaitReason("NO_WORKER", f"no connected worker takes kind {job.kind} from queue {job.queue}")]

@@ -11,12 +11,14 @@ import contextlib
 from collections.abc import Iterable, Sequence
 
 from jobline_queue.core.ending import Lost, Outcome
-from jobline_queue.core.errors import Forbidden, Superseded
+from jobline_queue.core.errors import Forbidden, NotActive, Superseded, invalid
 from jobline_queue.core.lifecycle import State
 from jobline_queue.core.live_job import LiveJob
 from jobline_queue.dispatch.acts import EndRun, ExtendLease, OutcomeAnswer, StepAnswer, StoreStep, unheard
 from jobline_queue.dispatch.claimer import Claimer
+from jobline_queue.dispatch.due_scope import DueLeft
 from jobline_queue.dispatch.finisher import Finisher
+from jobline_queue.dispatch.open_scopes import OpenScopes
 from jobline_queue.dispatch.session import Assignment, LeaseState, OutcomeStatus, Session
 from jobline_queue.dispatch.term import Term
 
@@ -33,6 +35,7 @@ class WorkDesk:
         self._dispatcher = term.dispatcher
         self._claimer = claimer
         self._finisher = finisher
+        self._scopes = OpenScopes(term.dispatcher)
 
     # ---- sessions ---------------------------------------------------------------------------------------------------
 
@@ -131,9 +134,9 @@ class WorkDesk:
             job.received = True
         self._finisher.put(StoreStep(job_id, token, name, output, seconds, answer))
 
-    def outcome(self, job_id: str, token: str, outcome: Outcome, answer: OutcomeAnswer) -> None:
+    def outcome(self, job_id: str, token: str, outcome: Outcome, answer: OutcomeAnswer, actor: str = "system") -> None:
         """Ends a run; answers after the commit."""
-        self._finisher.put(EndRun(job_id, token, outcome, answer))
+        self._finisher.put(EndRun(job_id, token, outcome, answer, actor))
 
     def session_outcome(self, session: Session, job: LiveJob | None, act: EndRun) -> None:
         """Ends a run that a session says has ended; `job` is the run's, if it is current.
@@ -147,13 +150,13 @@ class WorkDesk:
             self._claimer.wake()
         self._finisher.put(act)
 
-    async def outcome_now(self, job_id: str, token: str, outcome: Outcome) -> tuple[OutcomeStatus, str]:
+    async def outcome_now(self, job_id: str, token: str, outcome: Outcome, actor: str) -> tuple[OutcomeStatus, str]:
         """Ends a run and waits for the answer."""
         done: asyncio.Future[tuple[OutcomeStatus, str]] = asyncio.get_running_loop().create_future()
-        self.outcome(job_id, token, outcome, lambda _act, status, detail: _set(done, (status, detail)))
+        self.outcome(job_id, token, outcome, lambda _act, status, detail: _set(done, (status, detail)), actor)
         return await done
 
-    # ---- the unary claim --------------------------------------------------------------------------------------------
+    # ---- the unary claims -------------------------------------------------------------------------------------------
 
     async def claim(self, session: Session, most: int, wait: float) -> list[Assignment]:
         """Up to `most` jobs, waiting up to `wait` seconds for the first. The answer is the receipt.
@@ -170,13 +173,37 @@ class WorkDesk:
         finally:
             self.detach(session)
 
+    async def claim_due(
+        self, session: Session, most: int, wait: float, owner: str, at: float | None
+    ) -> tuple[list[Assignment], DueLeft]:
+        """The same from the jobs of the session's one queue and its kinds that were due `at` a moment (epoch seconds; None:
+        now), of an owner or (empty) of all, past the others; and what is left of them.
+
+        It does not wait when nothing is left or the queue is paused. Raises InvalidField for a moment that has not come.
+        """
+        now = self._term.clock.now()
+        at = now if at is None else at
+        if at > now:
+            raise invalid("due.at", "expected a moment that has come")
+        (queue,) = session.queues
+        async with self._scopes.use(queue, owner, session.kinds, at) as scope:
+            if self._term.over.is_set():
+                raise NotActive
+            session.scope = scope
+            scope.sessions.add(session)
+            try:
+                taken = await self.claim(session, most, wait)
+            finally:
+                scope.sessions.remove(session)
+            return taken, scope.left(session, paused=not taken and self._dispatcher.queue(queue).paused)
+
     async def _first_batch(self, session: Session, wait: float) -> list[Assignment]:
         self._claimer.wake()
         loop = asyncio.get_running_loop()
         deadline = loop.time() + max(wait, 0.05)
         # A batch that is picked already is waited for, whatever the caller's patience: its leases are being stored.
         while not session.outbox.assignments and session.ended is None:
-            if loop.time() >= deadline and not session.holding:
+            if not session.holding and (loop.time() >= deadline or self._waits_in_vain(session)):
                 break
             session.wake.clear()
             with contextlib.suppress(TimeoutError):
@@ -190,6 +217,11 @@ class WorkDesk:
         for item in taken:
             item.job.received = True
         return taken
+
+    def _waits_in_vain(self, session: Session) -> bool:
+        """Whether a claim from a scope would wait for what cannot come, or not before somebody resumes the queue."""
+        scope = session.scope
+        return scope is not None and (scope.is_empty or self._dispatcher.queue(scope.queue).paused)
 
     async def _await_picked(self, session: Session) -> None:
         """Nothing more is picked for the session, and what was picked beside its first batch arrives too."""

@@ -17,6 +17,7 @@ from jobline_queue.core.ending import Completed, Failed, Outcome, Released, RunE
 from jobline_queue.core.errors import invalid
 from jobline_queue.core.json_text import MAX_STEP_BYTES, check_json, check_text
 from jobline_queue.core.policy import CancelMode, Order, QueuePolicy
+from jobline_queue.dispatch.due_scope import DueLeft
 from jobline_queue.dispatch.session import Assignment
 
 _CANONICAL_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
@@ -172,6 +173,10 @@ def queue_terms(policy: QueuePolicy) -> work_pb.QueueTerms:
         step_tries=policy.step_tries,
         step_backoff=[_duration(wait) for wait in policy.step_backoff],
     )
+
+
+def due_state(left: DueLeft) -> work_pb.DueState:
+    return work_pb.DueState(at=timestamp(left.at), pending=left.pending, running=left.running, paused=left.paused)
 
 
 def queue_policy(policy: QueuePolicy) -> queue_pb2.QueuePolicy:

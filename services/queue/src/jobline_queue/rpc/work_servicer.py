@@ -18,6 +18,8 @@ from jobline_queue.core.errors import (
     TooLarge,
     invalid,
 )
+from jobline_queue.core.json_text import check_text
+from jobline_queue.core.new_job import MAX_OWNER
 from jobline_queue.dispatch.active import QueueCore
 from jobline_queue.dispatch.session import LeaseState, OutcomeStatus, Session, StepStatus
 from jobline_queue.rpc import convert
@@ -70,11 +72,17 @@ class WorkServicer(WorkServiceServicer):
         if not 1 <= most <= 1000:
             raise invalid("max_jobs", "expected 1 to 1000")
         wait = convert.seconds("wait", request, "wait", 30.0) or 0.0
-        items = await active.desk.claim(session, most, wait)
+        left = None
+        if request.HasField("due"):
+            owner, at = _due(request)
+            items, left = await active.desk.claim_due(session, most, wait, owner, at)
+        else:
+            items = await active.desk.claim(session, most, wait)
         policies = [active.dispatcher.policy(queue) for queue in sorted({item.job.queue for item in items})]
         return pb.ClaimJobsResponse(
             assignments=[convert.assignment(item) for item in items],
             queues=[convert.queue_terms(policy) for policy in policies],
+            due=None if left is None else convert.due_state(left),
         )
 
     async def Heartbeat(self, request: pb.HeartbeatRequest, context: Context) -> pb.HeartbeatResponse:
@@ -137,7 +145,8 @@ class WorkServicer(WorkServiceServicer):
         """Ends a run; a refusal becomes the error that the contract names."""
         job_id, token = _run(request)
         outcome: Outcome = convert.outcome("outcome", message)
-        status, detail = await self._core.active.desk.outcome_now(job_id, token, outcome)
+        actor = current.get().actor
+        status, detail = await self._core.active.desk.outcome_now(job_id, token, outcome, actor)
         match status:
             case OutcomeStatus.STALE:
                 raise StaleLease
@@ -148,6 +157,13 @@ class WorkServicer(WorkServiceServicer):
             case OutcomeStatus.RETRY:
                 raise DatabaseUnavailable
         return pb.OutcomeStatus.ValueType(status.value)
+
+
+def _due(request: pb.ClaimJobsRequest) -> tuple[str, float | None]:
+    """(owner, moment) of a claim's scope, checked."""
+    if len(set(request.queues)) != 1:
+        raise invalid("queues", "expected exactly one queue with `due`")
+    return check_text("due.owner", request.due.owner, MAX_OWNER), convert.epoch("due.at", request.due, "at")
 
 
 def _run(request: Any) -> tuple[str, str]:
