@@ -4,17 +4,12 @@ import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
-import grpc
 import pytest
-from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from jobline.client import AsyncJoblineClient, JobState
-from jobline.v1 import email_service_pb2
-from jobline.v1.email_service_pb2_grpc import EmailServiceStub
-from jobline_local.ports import free_port
 from support.eventually import eventually, eventually_blocking
-from support.processes import ProgramUnderTest, clean_environ
 from support.queue_service import QueueServiceUnderTest, queue_service
+from support.worker_service import WorkerService, submit
 
 
 @pytest.fixture
@@ -22,39 +17,6 @@ def service(fresh_database: str, tmp_path: Path) -> Iterator[QueueServiceUnderTe
     """A service of the test's own: the worker service serves the e-mail queue, and no other test's items."""
     with queue_service(fresh_database, tmp_path) as running:
         yield running
-
-
-class WorkerService(ProgramUnderTest):
-    """The worker service on a free port."""
-
-    def __init__(self, queue_address: str, token: str, folder: Path) -> None:
-        self.port = free_port()
-        environ = clean_environ(
-            JOBLINE_QUEUE_ADDRESS=queue_address,
-            JOBLINE_TOKEN=token,
-            JOBLINE_WORKER_PORT=str(self.port),
-            JOBLINE_DATA_DIR=str(folder),
-        )
-        super().__init__(("-m", "jobline_worker", "serve"), environ, folder, "worker")
-
-    def is_healthy(self) -> bool:
-        with grpc.insecure_channel(f"127.0.0.1:{self.port}") as channel:
-            try:
-                answer = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=1)
-            except grpc.RpcError:
-                return False
-        return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
-
-
-def submit(service: QueueServiceUnderTest) -> str:
-    """One e-mail for one recipient; the item's id."""
-    recipient = email_service_pb2.EmailRecipient(recipient_name="Ada Lovelace", recipient_interest="computing")
-    request = email_service_pb2.SubmitEmailsRequest(
-        items=[recipient], email_template="Dear {{name}}, your work on {{interest}} is great.", user_id="somebody"
-    )
-    metadata = (("authorization", f"Bearer {service.operator_token}"),)
-    with grpc.insecure_channel(service.address) as channel:
-        return str(EmailServiceStub(channel).SubmitEmails(request, metadata=metadata).queue_item_ids[0])
 
 
 async def test_the_worker_service_answers_health_checks_writes_e_mails_and_leaves_in_order(

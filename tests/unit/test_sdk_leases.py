@@ -124,3 +124,12 @@ def test_what_is_said_about_unknown_leases_is_ignored():
     changes = leases.apply([status(pb.LEASE_STATE_LOST, "x"), status(pb.LEASE_STATE_LOST, "a", token="other")])
     assert changes.lost == []
     assert leases.end("other", "a") is None
+
+
+def test_a_run_that_nothing_interrupts_lapses_only_when_it_asks():
+    leases = Leases()
+    delivery = deliver(leases, "a", 0.0)
+    delivery.uninterrupted = True
+    assert leases.lapsed(100.0) == []
+    assert leases.holds("t", "a")
+    assert leases.lapsed(100.0, [delivery]) == [delivery]

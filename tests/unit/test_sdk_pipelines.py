@@ -18,7 +18,7 @@ from jobline.worker import (
     step,
 )
 from jobline.worker.pipeline import bind
-from jobline.worker.results import Failed, PutOff, Stopped
+from jobline.worker.results import Failed, Lost, PutOff, Stopped
 from jobline.worker.run import Terms
 from jobline.worker.testing import local_run
 
@@ -291,3 +291,43 @@ async def test_the_outcome_of_a_local_run_is_typed():
     assert isinstance(ran.outcome, Failed)
     with pytest.raises(AssertionError, match="did not succeed"):
         _ = ran.result
+
+
+@pipeline("send")
+class Send:
+    """Looks once more right before it does what cannot be undone."""
+
+    def __init__(self) -> None:
+        self.sent: list[str] = []
+
+    @step
+    async def compose(self, run: Run) -> Json:
+        return "Dear Ada"
+
+    @step(uninterrupted=True)
+    async def send(self, run: Run) -> Json:
+        await run.confirm()
+        self.sent.append(run.outputs["compose"])
+        return "sent"
+
+
+async def test_a_run_that_holds_its_lease_goes_on_when_it_asks():
+    send = Send()
+    assert (await local_run(send, {})).result == "sent"
+
+
+async def test_a_run_that_lost_its_lease_stops_where_it_asks():
+    send = Send()
+    ran = await local_run(send, {}, holds_lease=False)
+    assert ran.outcome == Lost()
+    assert send.sent == []
+
+
+async def test_a_cancel_before_a_step_that_nothing_interrupts_keeps_it_from_beginning():
+    send = Send()
+    assert (await local_run(send, {}, cancel_after="compose")).outcome == Stopped()
+    assert send.sent == []
+
+
+async def test_a_cancel_that_comes_after_the_last_step_that_nothing_interrupts_changes_nothing():
+    assert (await local_run(Send(), {}, cancel_after="send")).result == "sent"

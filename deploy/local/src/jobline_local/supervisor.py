@@ -149,6 +149,13 @@ def _services(
             log=log("queue"),
             health_names=("", "jobline.v1.JobService"),
         ),
-        GrpcService("worker", "jobline_worker", endpoints.worker, environment("worker", "worker"), log("worker")),
+        GrpcService(
+            name="worker",
+            module="jobline_worker",
+            address=endpoints.worker,
+            environment={"JOBLINE_SERVICE_TOKENS": accepted, **environment("worker", "worker")},
+            log=log("worker"),
+            health_names=("", "jobline.v1.WorkerControlService"),
+        ),
         HttpService("gateway", "jobline_gateway", endpoints.gateway, environment("gateway", "gateway"), log("gateway")),
     )

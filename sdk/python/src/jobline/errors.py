@@ -2,9 +2,10 @@
 
     JoblineError
     ├── InvalidField         a field is missing, malformed or out of bounds; `violations` names each
-    ├── NotFound             no such job, queue or worker, or none that the caller may see
+    ├── NotFound             no such thing, or none that the caller may see
     ├── Conflict             the idempotency key was used before with other content
     ├── WrongState           the job's present state has no such arrow; `state` tells which it is in
+    ├── CountChanged         another number of jobs matches than was expected; nothing was changed
     ├── StaleLease           the lease is not the job's current one: the run was lost, superseded or never existed
     ├── Cancelled            the job was cancelled; what was said about its run is void
     ├── Superseded           a newer stream of the same worker session took over
@@ -34,6 +35,7 @@ from google.rpc import error_details_pb2, status_pb2
 __all__ = [
     "Cancelled",
     "Conflict",
+    "CountChanged",
     "DeadlineExceeded",
     "FieldViolation",
     "InvalidField",
@@ -90,7 +92,7 @@ class InvalidField(JoblineError):
 
 
 class NotFound(JoblineError):
-    """No such job, queue or worker, or none that the caller may see."""
+    """No such thing (a job, queue, worker, e-mail or business), or none that the caller may see."""
 
 
 class Conflict(JoblineError):
@@ -104,6 +106,15 @@ class WrongState(JoblineError):
     def state(self) -> str:
         """The job's state, in lower case; empty where the service did not tell."""
         return self.metadata.get("state", "")
+
+
+class CountChanged(JoblineError):
+    """Another number of jobs matches than was expected. Nothing was changed."""
+
+    @property
+    def count(self) -> int:
+        """How many match."""
+        return int(self.metadata.get("count", "0"))
 
 
 class StaleLease(JoblineError):
@@ -161,7 +172,9 @@ _BY_REASON: dict[str, type[JoblineError]] = {
     "QUEUE_NOT_FOUND": NotFound,
     "WORKER_NOT_FOUND": NotFound,
     "EMAIL_NOT_FOUND": NotFound,
+    "BUSINESS_NOT_FOUND": NotFound,
     "ILLEGAL_TRANSITION": WrongState,
+    "COUNT_CHANGED": CountChanged,
     "STALE_LEASE": StaleLease,
     "CANCELLED": Cancelled,
     "NOT_ACTIVE": NotActive,

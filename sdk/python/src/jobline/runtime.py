@@ -137,14 +137,21 @@ class Settings:
 
     def queue_addresses(self) -> tuple[str, ...]:
         """The queue services to call, in the order to try them."""
-        embedded = (self.endpoints.queue,) if self.endpoints.queue else ()
-        found = self.items("JOBLINE_QUEUE_ADDRESS", embedded)
+        found = self._addresses("JOBLINE_QUEUE_ADDRESS", self.endpoints.queue)
         if not found:
             raise SettingsError(
                 "JOBLINE_QUEUE_ADDRESS is not set and no embedded stack is running in "
                 f"{self.data_dir} (JOBLINE_DATA_DIR): start one with `jobline up`, or set the address"
             )
         return found
+
+    def worker_addresses(self) -> tuple[str, ...]:
+        """The worker services to call, in the order to try them; none where neither the setting nor an embedded stack
+        names one, for few callers need them."""
+        return self._addresses("JOBLINE_WORKER_ADDRESS", self.endpoints.worker)
+
+    def _addresses(self, name: str, embedded: str) -> tuple[str, ...]:
+        return self.items(name, (embedded,) if embedded else ())
 
 
 class _EventFormatter(logging.Formatter):

@@ -6,11 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jobline.runtime import Settings, SettingsError
+from jobline.service_tokens import ServiceToken, read_service_tokens
 from jobline_queue.core.policy import PolicyError, QueuePolicy, load_policies
-from jobline_queue.rpc.principal import Role
-
-ServiceToken = tuple[str, Role, str]
-MIN_TOKEN = 16
 
 
 @dataclass(frozen=True)
@@ -47,34 +44,12 @@ def read_config(settings: Settings) -> Config:
 
 
 def _tokens(settings: Settings) -> tuple[ServiceToken, ...]:
-    listed = settings.items("JOBLINE_SERVICE_TOKENS")
-    if listed:
-        return tuple(_token(each) for each in listed)
-    if settings.production:
+    tokens = read_service_tokens(settings)
+    if not tokens and settings.production:
         raise SettingsError("JOBLINE_SERVICE_TOKENS is not set: production needs name:role:token for each service")
-    ends = settings.endpoints
-    embedded = {
-        Role.GATEWAY: ends.gateway_token,
-        Role.OPERATOR: ends.operator_token,
-        Role.PRODUCER: ends.producer_token,
-        Role.WORKER: ends.worker_token,
-    }
-    tokens = tuple((role.value, role, token) for role, token in embedded.items() if token)
     if not tokens:
         raise SettingsError("JOBLINE_SERVICE_TOKENS is not set: expected name:role:token, comma-separated")
     return tokens
-
-
-def _token(text: str) -> ServiceToken:
-    name, _, rest = text.partition(":")
-    role, _, token = rest.partition(":")
-    if role not in list(Role) or not name or len(token) < MIN_TOKEN:
-        roles = ", ".join(Role)
-        raise SettingsError(
-            f"JOBLINE_SERVICE_TOKENS: entry {name or '?'!r}: expected name:role:token with a role of {roles} "
-            f"and a token of at least {MIN_TOKEN} characters"
-        )
-    return name, Role(role), token
 
 
 def _policies(path: str) -> dict[str, QueuePolicy]:

@@ -17,11 +17,14 @@ __all__ = ["main"]
 _SETTINGS = """settings (environment):
   JOBLINE_QUEUE_ADDRESS  queue service(s), comma-separated, tried in turn; default: the embedded one
   JOBLINE_TOKEN          service token with the role `worker`; default: the embedded stack's
-  JOBLINE_WORKER_PORT    where health checks are answered; 0 picks a free port; default 50052
+  JOBLINE_SERVICE_TOKENS who may call the worker, name:role:token, comma-separated; default: the embedded stack's
+  JOBLINE_WORKER_PORT    where health checks and calls are answered; 0 picks a free port; default 50052
   JOBLINE_HOST           listen address; default 127.0.0.1
   JOBLINE_WORKER_QUEUES  queues to pull, comma-separated; default: the five built-in ones
   JOBLINE_LLM_URL, JOBLINE_SEARCH_URL, JOBLINE_ARXIV_URL, JOBLINE_CORPUS_DIR, …
-                         providers; default: the embedded ones"""
+                         providers; default: the embedded ones
+  JOBLINE_SENDGRID_API_KEY, JOBLINE_SMTP_URL, JOBLINE_TWILIO_ACCOUNT_SID, …
+                         who delivers messages; default: an outbox table"""
 
 
 def main() -> int:

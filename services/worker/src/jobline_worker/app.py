@@ -11,8 +11,12 @@ from contextlib import asynccontextmanager
 from jobline.channel import grpc_loop
 from jobline.runtime import SettingsError
 from jobline.server import GrpcServer, open_server
-from jobline.worker import Worker
+from jobline.v1.worker_control_service_pb2_grpc import add_WorkerControlServiceServicer_to_server
+from jobline.worker import ErrandRunner, Worker
 from jobline_worker.config import WorkerConfig
+from jobline_worker.control import SERVICE as CONTROL
+from jobline_worker.control import Control, guard
+from jobline_worker.pipelines.communications import SendMessage
 from jobline_worker.pipelines.email import EMBEDDED_TASKS, GenerateEmail
 from jobline_worker.providers.bundle import open_providers
 
@@ -31,39 +35,52 @@ async def serve(config: WorkerConfig) -> None:
 
     Raises SettingsError when the port is taken, JoblineError when the queue service refuses this worker.
     """
-    async with (
-        open_providers(config.providers, EMBEDDED_TASKS) as providers,
-        _probes(config.host, config.port) as probes,
-    ):
-        worker = Worker(
-            config.queue_addresses,
-            config.token,
-            queues={queue: CONCURRENCY.get(queue, DEFAULT_CONCURRENCY) for queue in config.queues},
-            pipelines=[GenerateEmail(providers)],
-        )
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, worker.stop)
-        log.info("worker serves on %s:%d, session %s", config.host, probes.port, worker.session_id)
-        await worker.run()
-        log.info("worker has drained")
+    async with open_providers(config.providers, EMBEDDED_TASKS) as providers:
+        pipelines = [GenerateEmail(providers), SendMessage(providers.messengers)]
+        errands = ErrandRunner(config.queue_addresses, config.token, pipelines=pipelines)
+        # Left in reverse: the server answers for as long as errands run.
+        async with _served(config, Control(errands)) as server, errands:
+            worker = Worker(
+                config.queue_addresses,
+                config.token,
+                queues={queue: CONCURRENCY.get(queue, DEFAULT_CONCURRENCY) for queue in config.queues},
+                pipelines=pipelines,
+            )
+            _stop_on_signals(worker, errands)
+            log.info("worker serves on %s:%d, session %s", config.host, server.port, worker.session_id)
+            await worker.run()
+            log.info("worker has drained")
+
+
+def _stop_on_signals(worker: Worker, errands: ErrandRunner) -> None:
+    def stop() -> None:
+        worker.stop()
+        errands.stop()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop)
 
 
 @asynccontextmanager
-async def _probes(host: str, port: int) -> AsyncIterator[GrpcServer]:
-    """Serves health and reflection, in the loop where all grpc.aio objects of a process must live."""
+async def _served(config: WorkerConfig, control: Control) -> AsyncIterator[GrpcServer]:
+    """Serves control calls, health and reflection, in the loop where all grpc.aio objects of a process must live."""
+    if not config.callers:
+        log.warning("JOBLINE_SERVICE_TOKENS is not set: every call of %s is refused", CONTROL)
     loop = grpc_loop()
-    server = await loop.run(_start_server(host, port))
+    server = await loop.run(_start_server(config, control))
     try:
         yield server
     finally:
         await loop.run(server.stop(grace=1.0))
 
 
-async def _start_server(host: str, port: int) -> GrpcServer:
+async def _start_server(config: WorkerConfig, control: Control) -> GrpcServer:
     try:
-        server = open_server(host, port, services=())
+        server = open_server(config.host, config.port, [CONTROL], [guard(config.callers)])
     except RuntimeError as error:
-        raise SettingsError(f"JOBLINE_WORKER_PORT: cannot listen on {host}:{port}: {error}") from error
+        where = f"{config.host}:{config.port}"
+        raise SettingsError(f"JOBLINE_WORKER_PORT: cannot listen on {where}: {error}") from error
+    add_WorkerControlServiceServicer_to_server(control, server.server)
     await server.start()
+    await server.serving(True)
     return server

@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import httpx
-
 from jobline.runtime import Settings
+from jobline.service_tokens import ServiceToken, read_service_tokens
+from jobline_worker.providers.http import http_url
+from jobline_worker.providers.messages.config import MessageConfig
 from jobline_worker.providers.pages.addresses import AllowList
 
 __all__ = ["DEFAULT_QUEUES", "PUBLIC_ARXIV_URL", "ProviderConfig", "WorkerConfig", "shipped_corpus"]
@@ -36,29 +37,33 @@ class ProviderConfig:
     arxiv_url: str = ""
     redis_url: str = field(default="", repr=False)
     allow_private: AllowList = field(default_factory=AllowList)
+    messages: MessageConfig = field(default_factory=MessageConfig)
 
     @classmethod
     def read(cls, settings: Settings) -> ProviderConfig:
         """Reads the provider settings. Raises SettingsError that names the setting and what was expected."""
-        search_url = settings.parse("JOBLINE_SEARCH_URL", "", _http_url)
+        search_url = settings.parse("JOBLINE_SEARCH_URL", "", http_url)
         return cls(
-            llm_url=settings.parse("JOBLINE_LLM_URL", "", _http_url),
+            llm_url=settings.parse("JOBLINE_LLM_URL", "", http_url),
             llm_model=settings.text("JOBLINE_LLM_MODEL", "default"),
             llm_api_key=settings.text("JOBLINE_LLM_API_KEY"),
             search_url=search_url,
             corpus_dir=settings.parse("JOBLINE_CORPUS_DIR", shipped_corpus(), _folder),
-            arxiv_url=settings.parse("JOBLINE_ARXIV_URL", PUBLIC_ARXIV_URL if search_url else "", _http_url),
+            arxiv_url=settings.parse("JOBLINE_ARXIV_URL", PUBLIC_ARXIV_URL if search_url else "", http_url),
             redis_url=settings.parse("JOBLINE_REDIS_URL", settings.endpoints.redis_url, _redis_url),
             allow_private=settings.parse("JOBLINE_ALLOW_PRIVATE_URLS", AllowList(), AllowList.parse),
+            messages=MessageConfig.read(settings),
         )
 
 
 @dataclass(frozen=True)
 class WorkerConfig:
-    """Where the worker listens, which queue service it serves, and its providers."""
+    """Where the worker listens and to whom, which queue service it serves, and its providers."""
 
     queue_addresses: tuple[str, ...]
     token: str = field(repr=False)
+    #: Who may call the worker; without any, nobody.
+    callers: tuple[ServiceToken, ...]
     host: str
     port: int
     queues: tuple[str, ...]
@@ -72,6 +77,7 @@ class WorkerConfig:
         return cls(
             queue_addresses=settings.queue_addresses(),
             token=settings.require("JOBLINE_TOKEN", settings.endpoints.worker_token, why),
+            callers=read_service_tokens(settings),
             host=settings.text("JOBLINE_HOST", "127.0.0.1"),
             port=settings.port("JOBLINE_WORKER_PORT", 50052),
             queues=settings.items("JOBLINE_WORKER_QUEUES", DEFAULT_QUEUES),
@@ -84,18 +90,6 @@ def shipped_corpus() -> Path | None:
     package = Path(__file__).resolve().parent
     places = [package / "samples" / "corpus", *(above / "deploy" / "samples" / "corpus" for above in package.parents)]
     return next((place for place in places if place.is_dir()), None)
-
-
-def _http_url(value: str) -> str:
-    expected = "expected an http:// or https:// address"
-    try:
-        url = httpx.URL(value)
-    except httpx.InvalidURL as error:
-        raise ValueError(expected) from error
-    # The value is not repeated: it may carry a password.
-    if url.scheme not in ("http", "https") or not url.host:
-        raise ValueError(expected)
-    return value.rstrip("/")
 
 
 def _redis_url(value: str) -> str:

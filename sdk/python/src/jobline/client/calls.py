@@ -17,14 +17,18 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_ran
 
 from jobline.channel import bearer, grpc_loop, open_channel
 from jobline.errors import DeadlineExceeded, JoblineError, NotActive, Unavailable, from_rpc_error
+from jobline.v1.account_service_pb2_grpc import AccountServiceStub
 from jobline.v1.job_service_pb2_grpc import JobServiceStub
 from jobline.v1.queue_service_pb2_grpc import QueueServiceStub
+from jobline.v1.work_service_pb2_grpc import WorkServiceStub
 
 if TYPE_CHECKING:
+    from jobline.v1.account_service_pb2_grpc import AccountServiceAsyncStub
     from jobline.v1.job_service_pb2_grpc import JobServiceAsyncStub
     from jobline.v1.queue_service_pb2_grpc import QueueServiceAsyncStub
+    from jobline.v1.work_service_pb2_grpc import WorkServiceAsyncStub
 
-__all__ = ["DEFAULT_DEADLINE", "Calls", "job_stub", "queue_stub"]
+__all__ = ["DEFAULT_DEADLINE", "Calls", "account_stub", "job_stub", "queue_stub", "work_stub"]
 
 Response = TypeVar("Response")
 
@@ -38,6 +42,8 @@ _SHORTEST_TRY = 1.0
 #: A stub makes an object for each method of its service; one a channel is enough.
 _job_stubs: WeakKeyDictionary[grpc.aio.Channel, JobServiceAsyncStub] = WeakKeyDictionary()
 _queue_stubs: WeakKeyDictionary[grpc.aio.Channel, QueueServiceAsyncStub] = WeakKeyDictionary()
+_account_stubs: WeakKeyDictionary[grpc.aio.Channel, AccountServiceAsyncStub] = WeakKeyDictionary()
+_work_stubs: WeakKeyDictionary[grpc.aio.Channel, WorkServiceAsyncStub] = WeakKeyDictionary()
 
 
 def job_stub(channel: grpc.aio.Channel) -> JobServiceAsyncStub:
@@ -51,6 +57,20 @@ def queue_stub(channel: grpc.aio.Channel) -> QueueServiceAsyncStub:
     """The channel's stub of QueueService."""
     if (stub := _queue_stubs.get(channel)) is None:
         stub = _queue_stubs[channel] = QueueServiceStub(channel)
+    return stub
+
+
+def account_stub(channel: grpc.aio.Channel) -> AccountServiceAsyncStub:
+    """The channel's stub of AccountService."""
+    if (stub := _account_stubs.get(channel)) is None:
+        stub = _account_stubs[channel] = AccountServiceStub(channel)
+    return stub
+
+
+def work_stub(channel: grpc.aio.Channel) -> WorkServiceAsyncStub:
+    """The channel's stub of WorkService."""
+    if (stub := _work_stubs.get(channel)) is None:
+        stub = _work_stubs[channel] = WorkServiceStub(channel)
     return stub
 
 

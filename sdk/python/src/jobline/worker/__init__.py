@@ -1,6 +1,8 @@
-"""The worker runtime: declare pipelines, hand them to a `Worker`, and let it run."""
+"""The worker runtime: declare pipelines, hand them to a `Worker`, and let it run; or send an `ErrandRunner` for what is
+due."""
 
 from jobline.worker.cancel import CancelReason, CancelToken
+from jobline.worker.errand import ErrandReport, ErrandRunner
 from jobline.worker.errors import (
     JobFailure,
     PermanentError,
@@ -17,6 +19,8 @@ from jobline.worker.worker import Worker
 __all__ = [
     "CancelReason",
     "CancelToken",
+    "ErrandReport",
+    "ErrandRunner",
     "JobFailure",
     "Json",
     "PermanentError",

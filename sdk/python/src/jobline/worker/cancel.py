@@ -26,7 +26,7 @@ class CancelReason(Enum):
     REQUESTED = "cancel requested"
     #: The lease is not the worker's any more; whatever the run does is void.
     LOST = "lease lost"
-    #: The worker shuts down and gives the job back.
+    #: The worker shuts down, or the time of the call that runs the job is up: it is given back.
     SHUTDOWN = "worker shut down"
 
 

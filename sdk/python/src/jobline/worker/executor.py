@@ -33,7 +33,7 @@ from jobline.worker.pipeline import BoundPipeline, BoundStep, Json
 from jobline.worker.results import NO_RESULT, Failed, GivenBack, Lost, PutOff, RunResult, Stopped, Succeeded
 from jobline.worker.run import Delivery, Reporter, Run
 
-__all__ = ["Executor"]
+__all__ = ["Executor", "Pools"]
 
 log = logging.getLogger(__name__)
 
@@ -42,24 +42,46 @@ LOST = work_service_pb2.STEP_STATUS_LOST
 INVALID = work_service_pb2.STEP_STATUS_INVALID
 
 
-class Executor:
-    """Runs deliveries through the pipelines of their kinds. Lives in one event loop, the caller's."""
+class Pools:
+    """Where steps that are plain functions run, and what `Run.in_process` hands over. Several executors may share one."""
 
-    def __init__(self, pipelines: Sequence[BoundPipeline], reporter: Reporter, threads: int = 8) -> None:
+    def __init__(self, threads: int) -> None:
+        self.threads = ThreadPoolExecutor(max(1, threads), thread_name_prefix="jobline-step")
+        self._processes: ProcessPoolExecutor | None = None
+
+    def processes(self) -> Pool:
+        """The process pool; started at its first use."""
+        if self._processes is None:
+            # Never fork: gRPC and its threads do not survive one.
+            self._processes = ProcessPoolExecutor(mp_context=multiprocessing.get_context("spawn"))
+        return self._processes
+
+    def close(self) -> None:
+        """Ends the pools without waiting for what still runs in them."""
+        self.threads.shutdown(wait=False, cancel_futures=True)
+        if self._processes is not None:
+            self._processes.shutdown(wait=False, cancel_futures=True)
+
+
+class Executor:
+    """Runs deliveries through the pipelines of their kinds. Lives in one event loop, the caller's.
+
+    The pools are the caller's to close.
+    """
+
+    def __init__(self, pipelines: Sequence[BoundPipeline], reporter: Reporter, pools: Pools) -> None:
         self._pipelines = {pipeline.kind: pipeline for pipeline in pipelines}
         if len(self._pipelines) != len(pipelines):
             raise ValueError("pipelines: two of them run the same kind")
         self._reporter = reporter
-        self._threads = ThreadPoolExecutor(max(1, threads), thread_name_prefix="jobline-step")
-        self._processes: ProcessPoolExecutor | None = None
+        self._pools = pools
 
     async def run(self, delivery: Delivery) -> RunResult:
         """How the run of `delivery` ended. Raises only when the calling task itself is cancelled."""
         pipeline: BoundPipeline | None = None
         run: Run | None = None
         try:
-            if delivery.cancel.reason is not None:
-                delivery.cancel.raise_if_set()
+            delivery.cancel.raise_if_set()
             pipeline = self._resolve(delivery)
             run = self._begin(delivery)
             if failpoints.armed:
@@ -80,12 +102,6 @@ class Executor:
         except Exception as error:
             return Failed(self._failure(pipeline, run, delivery, error))
 
-    def close(self) -> None:
-        """Ends the pools without waiting for what still runs in them."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
-        if self._processes is not None:
-            self._processes.shutdown(wait=False, cancel_futures=True)
-
     def _resolve(self, delivery: Delivery) -> BoundPipeline:
         kind = delivery.assignment.kind
         pipeline = self._pipelines.get(kind)
@@ -95,7 +111,7 @@ class Executor:
 
     def _begin(self, delivery: Delivery) -> Run:
         assignment = delivery.assignment
-        run = Run(delivery, decode(assignment.payload_json), self._reporter, self._process_pool)
+        run = Run(delivery, decode(assignment.payload_json), self._reporter, self._pools.processes)
         for finished in assignment.finished_steps:
             run.outputs[finished.name] = decode(finished.output_json)
             run.seconds[finished.name] = finished.duration.ToTimedelta().total_seconds()
@@ -103,15 +119,18 @@ class Executor:
 
     async def _run_steps(self, pipeline: BoundPipeline, run: Run, delivery: Delivery) -> None:
         for step in pipeline.steps:
-            delivery.cancel.raise_if_set()
             if step.name in run.outputs or (step.when is not None and not step.when(run)):
                 continue
+            delivery.cancel.raise_if_set()
+            delivery.uninterrupted = step.uninterrupted
             run.enter(step.name)
             started = time.monotonic()
             run.outputs[step.name] = await self._limited(step, run)
             run.seconds[step.name] = time.monotonic() - started
-            await self._keep(step, run, delivery)
-        delivery.cancel.raise_if_set()
+            if delivery.cancel.reason is not CancelReason.LOST:
+                await self._keep(step, run, delivery)
+        if not delivery.uninterrupted:
+            delivery.cancel.raise_if_set()
 
     async def _limited(self, step: BoundStep, run: Run) -> Json:
         """The step's output, or StepTimeout once the step's own limit has passed."""
@@ -134,7 +153,7 @@ class Executor:
     async def _in_thread(self, step: BoundStep, run: Run) -> Json:
         """A plain function would block the loop and with it every other job of this worker."""
         call = functools.partial(contextvars.copy_context().run, step.call, run)
-        return await asyncio.get_running_loop().run_in_executor(self._threads, call)
+        return await asyncio.get_running_loop().run_in_executor(self._pools.threads, call)
 
     async def _keep(self, step: BoundStep, run: Run, delivery: Delivery) -> None:
         """Has the output stored before the next step begins, so that a later run need not repeat this one."""
@@ -152,7 +171,6 @@ class Executor:
         await failpoints.reach("worker.after_step")
         if status == LOST:
             delivery.cancel.fire(CancelReason.LOST)
-            delivery.cancel.raise_if_set()
         if status == INVALID:
             log.warning("job %s goes on without a durable output of step '%s'", run.id, step.name)
 
@@ -177,12 +195,6 @@ class Executor:
         except Exception:
             log.exception("the failure() of kind %s failed", pipeline.kind)
             return known
-
-    def _process_pool(self) -> Pool:
-        if self._processes is None:
-            # Never fork: gRPC and its threads do not survive one.
-            self._processes = ProcessPoolExecutor(mp_context=multiprocessing.get_context("spawn"))
-        return self._processes
 
 
 def _plain_failure(error: Exception) -> JobFailure:

@@ -8,12 +8,13 @@ as a margin for the time a handler needs to notice. Before the first answer trus
 job back after the receipt deadline unless it has heard of it, and whether it has, only an answer proves.
 
 A job whose outcome is not answered yet stays listed, whatever the clock says: the service decides by the token whether
-the outcome still counts, and to leave it out of a Hello would give the job away.
+the outcome still counts, and to leave it out of a Hello would give the job away. The same goes for a run in a step that
+nothing interrupts: as it goes on anyway, the service is the one to say that its lease is lost.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 from jobline.v1 import work_service_pb2
@@ -148,12 +149,19 @@ class Leases:
             self._extend(token)
         return changes
 
-    def lapsed(self, now: float) -> list[Delivery]:
-        """Takes out the runs whose leases were not confirmed in time. They must stop: another worker may run them."""
+    def lapsed(self, now: float, asking: Collection[Delivery] = ()) -> list[Delivery]:
+        """Takes out the runs whose leases were not confirmed in time. They must stop: another worker may run them.
+
+        One that nothing interrupts stays, unless it is `asking` for this very thing.
+        """
         lapsed = []
         for token, lease in list(self._leases.items()):
             if now >= lease.trusted_until:
-                running = [delivery for delivery in lease.jobs.values() if not delivery.ended]
+                running = [
+                    delivery
+                    for delivery in lease.jobs.values()
+                    if not delivery.ended and (not delivery.uninterrupted or delivery in asking)
+                ]
                 for delivery in running:
                     self.end(token, delivery.job_id)
                 lapsed += running

@@ -44,6 +44,7 @@ _STEP = "__jobline_step__"
 class _StepOptions:
     timeout: float | None
     when: Callable[[Any, Run], bool] | None
+    uninterrupted: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,8 @@ class BoundStep:
     #: Seconds for the whole step, its tries and waits included.
     timeout: float | None
     when: Callable[[Run], bool] | None
+    #: Neither a cancel nor a lost lease interrupts it, and its run is told of even then.
+    uninterrupted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,18 +86,26 @@ class BoundPipeline:
 @overload
 def step(function: F, /) -> F: ...
 @overload
-def step(*, timeout: float | None = None, when: Callable[[Any, Run], bool] | None = None) -> Callable[[F], F]: ...
+def step(
+    *, timeout: float | None = None, when: Callable[[Any, Run], bool] | None = None, uninterrupted: bool = False
+) -> Callable[[F], F]: ...
 def step(
     function: F | None = None,
     /,
     *,
     timeout: float | None = None,
     when: Callable[[Any, Run], bool] | None = None,
+    uninterrupted: bool = False,
 ) -> F | Callable[[F], F]:
     """Makes a method a step. Steps run in the order of their definition; the method's name is the step's name.
 
     `timeout` limits the whole step, in seconds; past it the step fails with StepTimeout. A step whose `when(self, run)`
     is false is not entered at all. An `async def` runs in the worker's loop, a plain `def` in a thread of its pool.
+
+    `uninterrupted` is for a step that hands something over which cannot be taken back: once it has begun, only its own
+    `timeout` and the end of a worker's patience at shutdown interrupt it. A cancel or a lost lease is seen when it has
+    ended: no other step begins. If none is left, or the step failed, the run's outcome is told all the same, so that the
+    service can note what came of a run that was void.
     """
     if timeout is not None and timeout <= 0:
         raise ValueError(f"timeout: expected more than 0 seconds, got {timeout!r}")
@@ -102,7 +113,7 @@ def step(
     def mark(method: F) -> F:
         if not 1 <= len(method.__name__) <= 64:
             raise ValueError(f"a step's name has 1 to 64 characters, got {method.__name__!r}")
-        setattr(method, _STEP, _StepOptions(timeout, when))
+        setattr(method, _STEP, _StepOptions(timeout, when, uninterrupted))
         return method
 
     return mark if function is None else mark(function)
@@ -167,4 +178,5 @@ def _bound_step(instance: object, name: str) -> BoundStep:
     options: _StepOptions = getattr(method, _STEP)
     when = options.when
     enters = (lambda run: bool(when(instance, run))) if when else None
-    return BoundStep(name, method, inspect.iscoroutinefunction(method), options.timeout, enters)
+    is_async = inspect.iscoroutinefunction(method)
+    return BoundStep(name, method, is_async, options.timeout, enters, options.uninterrupted)

@@ -59,7 +59,7 @@ class Delivery:
     `received_at` is on the clock of the session, in seconds.
     """
 
-    __slots__ = ("assignment", "cancel", "ended", "job_id", "lease_token", "received_at", "terms")
+    __slots__ = ("assignment", "cancel", "ended", "job_id", "lease_token", "received_at", "terms", "uninterrupted")
 
     def __init__(self, assignment: work_service_pb2.Assignment, terms: Terms, received_at: float = 0.0) -> None:
         self.assignment = assignment
@@ -71,21 +71,27 @@ class Delivery:
         self.cancel = CancelToken()
         #: True once the run has an outcome, or will not have one. Whoever sets it speaks for the run; nobody after.
         self.ended = False
+        #: True from the beginning of a step that nothing interrupts until another step begins. Written by the handlers.
+        self.uninterrupted = False
 
 
 class Reporter(Protocol):
-    """Where a run's progress and finished steps go. Progress may be reported from any thread."""
+    """Where a run's progress, finished steps and questions go. Progress may be reported from any thread."""
 
     def progress(self, delivery: Delivery, progress: job_pb2.Progress, *, at_once: bool) -> None: ...
 
     async def step(self, delivery: Delivery, output: job_pb2.StepOutput) -> work_service_pb2.StepStatus.ValueType: ...
+
+    async def confirm(self, delivery: Delivery) -> None:
+        """Returns once it is known whether the run holds its lease; its token has been fired if it should stop."""
 
 
 class Run:
     """One run of one job. A pipeline gets it in every step; it is valid until the run ends.
 
     `payload` is the decoded input, `outputs` the finished steps' outputs by name (those of earlier runs included),
-    `seconds` how long each of them took.
+    `seconds` how long each of them took. A run that is about to do what cannot be taken back, such as handing over a
+    message, asks with `confirm` first whether it still is the one to do it.
     """
 
     __slots__ = (
@@ -191,6 +197,17 @@ class Run:
         self._step_started = time.monotonic()
         self._progress = job_pb2.Progress(step=step)
         self._reporter.progress(self._delivery, self._progress, at_once=True)
+
+    async def confirm(self) -> None:
+        """Asks the queue service whether this run still holds its lease: for right before what cannot be taken back.
+
+        Returns if the service has said so after the call. Raises RunStopped if a cancel was requested, or if the lease is
+        lost: because the service says so, or because nobody answered for as long as the worker may trust in it. A lease
+        may be lost a moment later; what must not be interrupted then belongs into a step with `uninterrupted=True`.
+        """
+        self.cancelled.raise_if_set()
+        await self._reporter.confirm(self._delivery)
+        self.cancelled.raise_if_set()
 
     async def attempt(
         self,

@@ -24,7 +24,8 @@ What is said, and when
                 running while nothing begins (see backlog), or 0 while leaving or moving. Numbers are absolute: a lost
                 message is repaired by the next.
     heartbeat   all leases every interval ± 20 % (so that a fleet does not beat in step), and at once after a Welcome;
-                leases that have had neither outcome nor heartbeat for a second get theirs then: the receipt.
+                leases that have had neither outcome nor heartbeat for a second get theirs then: the receipt; and those
+                of runs that ask whether they still hold them, at once.
     reports     steps at once, progress at most ten times a second, except the first of a step, which goes at once.
     outcomes    all that wait, up to 1000 and 1 MiB.
     goodbye     once for each stream, when leaving.
@@ -35,6 +36,12 @@ What is trusted
     outcome's answer says that it did not count. In each case the run's cancel token fires with the reason LOST, its
     handler is interrupted, and nothing more is said about it. CANCEL_REQUESTED only fires the token: the run stops at its
     next step boundary and says `cancelled`.
+
+    A run in a step that nothing interrupts (`@step(uninterrupted=True)`) is the exception. What is not confirmed in time
+    is still trusted, and listed, until the step has ended or the run asks (`Run.confirm`): it goes on anyway, so the
+    service is the one to say LOST. Then it is not listed any more, and goes on to the end of the step. If that is the end
+    of the run, its outcome is sent although it is void, and again until it is answered; so the service can note it. The
+    answer, STALE or CANCELLED, settles it like any other.
 
 When a stream ends
     Nothing is released and no handler notices. Everything that was sent and not answered is put back: outcomes and steps
@@ -120,6 +127,8 @@ class Session:
         self._welcomed = self._goodbye_said = False
         self._told: dict[str, int] = {}
         self._next_heartbeat = 0.0
+        #: Statuses that were asked for on this stream, and told: the service answers every entry once, in order.
+        self._asked = self._answered = 0
         self._leaving: str | None = None
         self._finishing = False
 
@@ -130,6 +139,11 @@ class Session:
         for outcome in outcomes:
             if self.leases.holds(outcome.lease_token, outcome.job_id):
                 self.outcomes.add(outcome)
+        self._look()
+
+    def ended_regardless(self, outcome: work_service_pb2.Outcome) -> None:
+        """A run has ended with a step that nothing interrupts: its outcome is told whether its lease is held or not."""
+        self.outcomes.add(outcome)
         self._look()
 
     def leave(self, reason: str) -> None:
@@ -191,6 +205,8 @@ class Session:
             self.reports.answer(step, now)
         if response.HasField("heartbeat_ack"):
             self._apply(self.leases.apply(response.heartbeat_ack.leases))
+            self._answered += len(response.heartbeat_ack.leases)
+            self.reports.told(self._answered)
         if response.HasField("cancel"):
             self._apply(self.leases.apply(response.cancel.leases, is_answer=False))
         if response.HasField("assignments"):
@@ -201,7 +217,7 @@ class Session:
 
     def tick(self, now: float) -> None:
         """What happens by the passing of time. Called several times a second, connected or not."""
-        for delivery in self.leases.lapsed(now):
+        for delivery in self.leases.lapsed(now, self.reports.asking()):
             log.warning("job %s: its lease was not confirmed in time; its run stops", delivery.job_id)
             self._lose(delivery)
             if self._welcomed:
@@ -220,9 +236,15 @@ class Session:
         self._welcomed = self._goodbye_said = self.moving = False
         self.deaf.clear()
         self._told = {}
-        self.leases.stream_ended()
+        self.heartbeats_lost()
         self.outcomes.stream_ended()
         self.reports.stream_ended()
+
+    def heartbeats_lost(self) -> None:
+        """No answer will come any more to the heartbeats that were sent."""
+        self._asked = self._answered = 0
+        self.leases.stream_ended()
+        self.reports.unanswered()
 
     def _look(self) -> None:
         """Something has changed that may be worth a message."""
@@ -247,8 +269,12 @@ class Session:
             self._next_heartbeat = now + self.heartbeat_interval * random.uniform(0.8, 1.2)
             request.heartbeat.held.extend(self.leases.ask_all(now))
             request.heartbeat.SetInParent()
-        elif receipts := self.leases.without_receipt(now):
-            request.heartbeat.held.extend(self.leases.ask(receipts, now))
+        elif tokens := {*self.leases.without_receipt(now), *self.reports.to_ask()}:
+            request.heartbeat.held.extend(self.leases.ask(tokens, now))
+        else:
+            return
+        self._asked += sum(len(group.job_ids) for group in request.heartbeat.held)
+        self.reports.asked(self._asked)
 
     def _receive_welcome(self, welcome: work_service_pb2.Welcome, now: float) -> None:
         self._welcomed = True
@@ -293,10 +319,11 @@ class Session:
             self._lose(delivery)
 
     def _lose(self, delivery: Delivery) -> None:
-        """The run is void: it stops, and nothing more is said about it."""
+        """The run is void: it stops, and nothing more is said about it, unless nothing could interrupt its last step."""
         delivery.cancel.fire(CancelReason.LOST)
         self.reports.lost(delivery)
-        self.outcomes.drop(delivery.lease_token, delivery.job_id)
+        if not delivery.uninterrupted:
+            self.outcomes.drop(delivery.lease_token, delivery.job_id)
         self._on_lost(delivery)
 
     def _release(self, delivery: Delivery, reason: str) -> None:

@@ -17,7 +17,7 @@ import uuid_utils
 from jobline.v1 import job_pb2, work_service_pb2
 from jobline.worker.cancel import CancelReason
 from jobline.worker.errors import JobFailure
-from jobline.worker.executor import STORED, Executor
+from jobline.worker.executor import STORED, Executor, Pools
 from jobline.worker.pipeline import Json, bind
 from jobline.worker.results import Failed, RunResult, Succeeded
 from jobline.worker.run import Delivery, Terms
@@ -53,6 +53,7 @@ class LocalOutcome:
 @dataclass(slots=True)
 class _Recorder:
     cancel_after: str
+    holds_lease: bool
     steps: dict[str, Json] = field(default_factory=dict)
     progresses: list[job_pb2.Progress] = field(default_factory=list)
 
@@ -64,6 +65,10 @@ class _Recorder:
         if output.name == self.cancel_after:
             delivery.cancel.fire(CancelReason.REQUESTED)
         return STORED
+
+    async def confirm(self, delivery: Delivery) -> None:
+        if not self.holds_lease:
+            delivery.cancel.fire(CancelReason.LOST)
 
 
 async def local_run(
@@ -79,10 +84,12 @@ async def local_run(
     owner: str = "",
     labels: Mapping[str, str] | None = None,
     cancel_after: str = "",
+    holds_lease: bool = True,
 ) -> LocalOutcome:
     """Runs a pipeline once. `tries` and `backoff` (seconds) stand for the queue's policy, `finished` for earlier runs.
 
-    With `cancel_after`, the name of a step, a caller's cancel arrives when that step has been stored.
+    With `cancel_after`, the name of a step, a caller's cancel arrives when that step has been stored. `holds_lease` is what
+    the service answers to `Run.confirm`.
     """
     bound = bind(pipeline)
     assignment = work_service_pb2.Assignment(
@@ -98,10 +105,11 @@ async def local_run(
             job_pb2.StepOutput(name=name, output_json=json.dumps(output)) for name, output in (finished or {}).items()
         ],
     )
-    recorder = _Recorder(cancel_after)
-    executor = Executor([bound], recorder)
+    recorder = _Recorder(cancel_after, holds_lease)
+    pools = Pools(threads=8)
     try:
+        executor = Executor([bound], recorder, pools)
         outcome = await executor.run(Delivery(assignment, Terms(step_tries=tries, step_backoff=backoff)))
     finally:
-        executor.close()
+        pools.close()
     return LocalOutcome(outcome, recorder.steps, recorder.progresses)

@@ -5,8 +5,8 @@
     JoblineError
     ├── Unauthenticated, Forbidden
     ├── InvalidField, ProtocolViolation, TooLarge, IdempotencyConflict
-    ├── NotFound (job, queue, worker, e-mail)
-    ├── IllegalTransition
+    ├── NotFound (job, queue, worker, e-mail, business)
+    ├── IllegalTransition, CountChanged
     ├── StaleLease, RunCancelled
     └── NotActive, DatabaseUnavailable, Draining, Superseded
 """
@@ -84,6 +84,16 @@ class IllegalTransition(JoblineError):
     def __init__(self, arrow: str, state: str, why: str = "") -> None:
         self.metadata = {"state": state}
         super().__init__(f"cannot {arrow} a job that is {state}" + (f": {why}" if why else ""))
+
+
+class CountChanged(JoblineError):
+    """Another number of jobs matches than the caller expected; nothing was changed."""
+
+    reason = "COUNT_CHANGED"
+
+    def __init__(self, expected: int, count: int) -> None:
+        self.metadata = {"count": str(count)}
+        super().__init__(f"expected {expected} jobs, but {count} match")
 
 
 class StaleLease(JoblineError):

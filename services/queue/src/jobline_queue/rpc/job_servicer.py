@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from typing import Any
 
+from jobline.service_tokens import Role
 from jobline.v1 import job_pb2
 from jobline.v1 import job_service_pb2 as pb
 from jobline.v1.job_service_pb2_grpc import JobServiceServicer
@@ -20,7 +21,7 @@ from jobline_queue.dispatch.waiting import waiting_for
 from jobline_queue.rpc import job_message
 from jobline_queue.rpc.convert import epoch, uuid_text
 from jobline_queue.rpc.intake import store_jobs
-from jobline_queue.rpc.principal import Principal, Role, correlation_id, current
+from jobline_queue.rpc.principal import Principal, correlation_id, current
 from jobline_queue.rpc.watch import watch
 
 Context = Any

@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from enum import StrEnum
 
 from google.protobuf.message import DecodeError
 
+from jobline.service_tokens import Role, ServiceToken, ServiceTokens
 from jobline.v1 import account_service_pb2 as account_pb
 from jobline_queue.core.errors import Forbidden, Unauthenticated, invalid
 from jobline_queue.core.json_text import check_text
 
 CALLER_KEY = "jobline-caller-bin"
-#: The request's id, made or passed on by the gateway; joins the logs of all services and the jobs it stores.
-CORRELATION_KEY = "x-request-id"
-
-
-class Role(StrEnum):
-    PRODUCER = "producer"
-    WORKER = "worker"
-    OPERATOR = "operator"
-    GATEWAY = "gateway"
 
 
 @dataclass(frozen=True)
@@ -54,32 +44,22 @@ correlation_id: ContextVar[str] = ContextVar("correlation_id", default="")
 
 
 class Authenticator:
-    """Knows the service tokens by their SHA-256, so that looking one up leaks nothing through time."""
+    """Knows who calls by what the call's metadata says."""
 
-    def __init__(self, tokens: Iterable[tuple[str, Role, str]]) -> None:
-        self._principals = {_digest(token): Principal(name, role) for name, role, token in tokens}
+    def __init__(self, tokens: Iterable[ServiceToken]) -> None:
+        self._tokens = ServiceTokens(tokens)
 
-    def authenticate(self, metadata: Iterable[tuple[str, str | bytes]]) -> Principal:
+    def authenticate(self, metadata: Sequence[tuple[str, str | bytes]]) -> Principal:
         """Raises Unauthenticated, Forbidden (an end user from another role than gateway) or InvalidField."""
-        authorization, caller = "", b""
-        for key, value in metadata:
-            if key == "authorization" and isinstance(value, str):
-                authorization = value
-            elif key == CALLER_KEY and isinstance(value, bytes):
-                caller = value
-        scheme, _, token = authorization.partition(" ")
-        principal = self._principals.get(_digest(token)) if scheme.lower() == "bearer" and token else None
-        if principal is None:
+        token = self._tokens.of_call(metadata)
+        if token is None:
             raise Unauthenticated("expected metadata `authorization: Bearer {service token}` with a known token")
+        caller = next((value for key, value in metadata if key == CALLER_KEY and isinstance(value, bytes)), b"")
         if not caller:
-            return principal
-        if principal.role is not Role.GATEWAY:
+            return Principal(token.name, token.role)
+        if token.role is not Role.GATEWAY:
             raise Forbidden("only a gateway may name an end user")
-        return Principal(principal.name, principal.role, _end_user(caller))
-
-
-def _digest(token: str) -> bytes:
-    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
+        return Principal(token.name, token.role, _end_user(caller))
 
 
 def _end_user(caller: bytes) -> EndUser:

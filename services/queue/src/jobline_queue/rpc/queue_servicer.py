@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from jobline.v1 import queue_pb2
@@ -10,6 +11,7 @@ from jobline.v1 import queue_service_pb2 as pb
 from jobline.v1.queue_service_pb2_grpc import QueueServiceServicer
 from jobline_queue.core.errors import NotFound
 from jobline_queue.core.json_text import check_text
+from jobline_queue.core.queue_history import QueueHistory
 from jobline_queue.dispatch.active import ActiveTerm, QueueCore
 from jobline_queue.dispatch.session import Session
 from jobline_queue.rpc import convert
@@ -23,8 +25,9 @@ Context = Any
 class QueueServicer(QueueServiceServicer):
     """See queue_service.proto for what each call promises."""
 
-    def __init__(self, core: QueueCore) -> None:
+    def __init__(self, core: QueueCore, count: Callable[[str], Awaitable[QueueHistory]]) -> None:
         self._core = core
+        self._count = count
 
     async def ListQueues(self, request: pb.ListQueuesRequest, context: Context) -> pb.ListQueuesResponse:
         active = self._core.active
@@ -32,7 +35,10 @@ class QueueServicer(QueueServiceServicer):
 
     async def GetQueue(self, request: pb.GetQueueRequest, context: Context) -> pb.GetQueueResponse:
         active = self._core.active
-        return pb.GetQueueResponse(queue=_queue(active, _known(active, request.queue)))
+        queue = _queue(active, _known(active, request.queue))
+        if request.with_history:
+            queue.history.CopyFrom(_history(await self._count(request.queue)))
+        return pb.GetQueueResponse(queue=queue)
 
     async def PauseQueue(self, request: pb.PauseQueueRequest, context: Context) -> pb.PauseQueueResponse:
         return pb.PauseQueueResponse(queue=await self._set_paused(request.queue, True, request.reason))
@@ -81,6 +87,7 @@ async def _store_paused(active: ActiveTerm, name: str, paused: bool, reason: str
         state.paused = before
         raise
     state.paused = paused
+    state.wake_scopes()
     active.claimer.wake()
 
 
@@ -105,6 +112,17 @@ def _queue(active: ActiveTerm, name: str) -> queue_pb2.Queue:
             oldest_ready_age=convert.duration(max(age, 0.0)) if age is not None else None,
             free_capacity=sum(session.room(name) for session in sessions),
         ),
+    )
+
+
+def _history(row: QueueHistory) -> queue_pb2.QueueHistory:
+    return queue_pb2.QueueHistory(
+        succeeded=row.succeeded,
+        failed=row.failed,
+        cancelled=row.cancelled,
+        failure_rate=100.0 * row.failed / row.total if row.total else 0.0,
+        mean_run_time=convert.duration(row.mean_run_seconds),
+        oldest_pending=convert.timestamp(row.oldest_pending),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jobline_queue.rpc.principal import Role
+from jobline.service_tokens import Role
 
 P, W, O, G = Role.PRODUCER, Role.WORKER, Role.OPERATOR, Role.GATEWAY  # noqa: E741
 ALL = frozenset({P, W, O, G})
@@ -32,13 +32,25 @@ RULES: dict[str, frozenset[Role]] = {
     "/jobline.v1.QueueService/ListWorkers": frozenset({O, G}),
     "/jobline.v1.QueueService/DrainWorker": frozenset({O}),
     "/jobline.v1.AccountService/EnsureCaller": frozenset({G}),
+    "/jobline.v1.AccountService/StoreBusiness": frozenset({O}),
+    "/jobline.v1.AccountService/SetMember": frozenset({O}),
     "/jobline.v1.EmailService/SubmitEmails": frozenset({P, O, G}),
     "/jobline.v1.EmailService/ListQueueItems": frozenset({P, O, G}),
     "/jobline.v1.EmailService/CancelQueueItem": frozenset({P, O, G}),
     "/jobline.v1.EmailService/GetEmail": frozenset({P, O, G}),
     "/jobline.v1.EmailService/ListEmails": frozenset({P, O, G}),
     "/jobline.v1.EmailService/UpdateEmail": frozenset({P, O, G}),
+    "/jobline.v1.CommunicationService/Authorize": frozenset({P, O, G}),
+    "/jobline.v1.CommunicationService/SubmitMessages": frozenset({P, O, G}),
+    "/jobline.v1.CommunicationService/GetMessageStats": frozenset({P, O, G}),
+    "/jobline.v1.CommunicationService/GetMessageHealth": frozenset({P, O, G}),
+    "/jobline.v1.CommunicationService/ListMessages": frozenset({P, O, G}),
+    "/jobline.v1.CommunicationService/ExportMessages": frozenset({P, O, G}),
+    "/jobline.v1.CommunicationService/GetMessage": frozenset({P, O, G}),
+    "/jobline.v1.CommunicationService/ListCommunicationMessages": frozenset({P, O, G}),
+    "/jobline.v1.CommunicationService/ListOutbox": frozenset({P, O, G}),
+    "/jobline.v1.CommunicationService/RetryMessage": frozenset({P, O, G}),
+    "/jobline.v1.CommunicationService/RetryFailedMessages": frozenset({P, O, G}),
+    "/jobline.v1.CommunicationService/CancelMessage": frozenset({P, O, G}),
+    "/jobline.v1.CommunicationService/DeleteMessage": frozenset({P, O, G}),
 }
-
-#: Services that need no token: probes and tools ask them.
-OPEN_PREFIXES = ("/grpc.health.v1.", "/grpc.reflection.")

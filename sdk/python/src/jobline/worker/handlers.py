@@ -1,0 +1,162 @@
+"""The handlers' side of a session: lanes in the caller's loop, and the ways to the session in the gRPC loop and back.
+
+A stream (`worker`) and the unary calls (`errand`) carry what a session says in different ways; what runs the jobs is the
+same for both, and so is the order in which it winds up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+from jobline.channel import grpc_loop
+from jobline.v1 import work_service_pb2
+from jobline.worker.backlog import Backlog
+from jobline.worker.lanes import Lanes
+from jobline.worker.results import Failed, GivenBack, RunResult, Succeeded, outcome_of
+from jobline.worker.run import Delivery
+from jobline.worker.session import Session
+
+__all__ = ["Handlers", "label"]
+
+log = logging.getLogger(__name__)
+
+#: Seconds that interrupted handlers get to end.
+_INTERRUPT_GRACE = 5.0
+#: Outcomes that are handed over without waiting for the end of the loop's turn.
+_HAND_OVER = 128
+
+
+def label() -> str:
+    """What a worker is called that was given no name."""
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+class Handlers:
+    """Runs what a session is handed, as many of each queue at once as it has slots. Lives in the caller's loop.
+
+    `queues` says for each queue how many slots it has and how many more jobs may wait; `on_drain` is called when an
+    operator wants the worker to stop.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        queues: Mapping[str, tuple[int, int]],
+        kinds: Sequence[str],
+        on_drain: Callable[[], object] = lambda: None,
+    ) -> None:
+        self._grpc = grpc_loop()
+        self._backlogs = {
+            queue: Backlog(queue, slots, prefetch, time.monotonic) for queue, (slots, prefetch) in queues.items()
+        }
+        self.session = Session(
+            name or label(),
+            self._backlogs,
+            kinds,
+            post=self._grpc.post,
+            on_work=lambda: self._post(self._wake_lanes),
+            on_lost=lambda delivery: self._post(self._interrupt, delivery),
+            on_drain=lambda: self._post(on_drain),
+        )
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._lanes: list[Lanes] = []
+        self._ended: list[work_service_pb2.Outcome] = []
+
+    def start(self, run: Callable[[Delivery], Awaitable[RunResult]]) -> None:
+        """From now on jobs that arrive are run. To be called once, in the loop of the handlers."""
+        self._loop = asyncio.get_running_loop()
+        self._lanes = [Lanes(backlog, run, self._report) for backlog in self._backlogs.values()]
+        for lanes in self._lanes:
+            lanes.start()
+
+    @property
+    def resting(self) -> bool:
+        """Whether nothing runs and nothing waits."""
+        return not any(backlog.running or len(backlog) for backlog in self._backlogs.values())
+
+    async def at_rest(self) -> None:
+        """Returns once nothing runs."""
+        await asyncio.gather(*(lanes.at_rest() for lanes in self._lanes))
+
+    async def leave(self, reason: str) -> None:
+        """Nothing begins any more: what waits is released, and so is what still arrives."""
+        await self._grpc.run(self._leave(reason))
+        for backlog in self._backlogs.values():
+            for delivery in backlog.clear():
+                self._report(delivery, GivenBack("the worker is leaving"))
+
+    async def wind_up(self, seconds: float, hurry: asyncio.Event) -> None:
+        """After `leave`: returns when every run has an outcome. Runs get so many seconds to end, or until `hurry` is set."""
+        await self._rest_within(seconds, unless=hurry)
+        for lanes in self._lanes:
+            lanes.stop_all()
+        await self._rest_within(_INTERRUPT_GRACE)
+        for lanes in self._lanes:
+            for delivery in lanes.running():
+                log.warning("job %s does not stop; it is given back all the same", delivery.job_id)
+                self._report(delivery, GivenBack("the worker shut down"))
+        self.hand_over()
+
+    def give_back(self) -> None:
+        """Interrupts what runs, but for steps that nothing interrupts: their runs are given back when they have ended."""
+        for lanes in self._lanes:
+            lanes.stop_all(spare=True)
+
+    def hand_over(self) -> None:
+        """Tells the session of every run that has ended."""
+        ended, self._ended = self._ended, []
+        if ended:
+            self._grpc.post(self.session.ended, ended)
+
+    async def close(self) -> None:
+        for lanes in self._lanes:
+            await lanes.close()
+
+    async def _leave(self, reason: str) -> None:
+        self.session.leave(reason)
+
+    async def _rest_within(self, seconds: float, unless: asyncio.Event | None = None) -> None:
+        """Waits until nothing runs, for so many seconds, or until `unless` is set."""
+        rest: asyncio.Future[Any] = asyncio.create_task(self.at_rest())
+        hurry: asyncio.Future[Any] = asyncio.create_task((unless or asyncio.Event()).wait())
+        await asyncio.wait({rest, hurry}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        for waiting in (rest, hurry):
+            waiting.cancel()
+        await asyncio.gather(rest, hurry, return_exceptions=True)
+
+    def _report(self, delivery: Delivery, result: RunResult) -> None:
+        """A run has ended. Outcomes of one turn of the loop are handed over together, up to 128: so the service commits
+        the first of a batch while the rest of it still runs."""
+        if delivery.ended:
+            return
+        delivery.ended = True
+        outcome = outcome_of(result, delivery.job_id, delivery.lease_token)
+        if outcome is None:
+            return
+        if delivery.uninterrupted and isinstance(result, Succeeded | Failed):
+            self._grpc.post(self.session.ended_regardless, outcome)
+            return
+        self._ended.append(outcome)
+        if len(self._ended) == 1 and self._loop is not None:
+            self._loop.call_soon(self.hand_over)
+        elif len(self._ended) >= _HAND_OVER:
+            self.hand_over()
+
+    def _post(self, function: Callable[..., object], *arguments: object) -> None:
+        """Has a function called in the handlers' loop."""
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(function, *arguments)
+
+    def _wake_lanes(self) -> None:
+        for lanes in self._lanes:
+            lanes.wake()
+
+    def _interrupt(self, delivery: Delivery) -> None:
+        for lanes in self._lanes:
+            lanes.interrupt(delivery)
