@@ -125,6 +125,7 @@ async def email_world(
                 search=SearxngSearch(client, search_server.url, timeout=seconds),
                 pages=SafePageReader(AllowList.parse("127.0.0.1"), FetchLimits(seconds=seconds)),
                 arxiv=AtomPaperSource(client, arxiv_server.url, RequestSpacing(None, gap=0.0), timeout=seconds),
+                messengers={},
             ),
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -21,6 +22,12 @@ from jobline_worker.providers.http import provider_client
 from jobline_worker.providers.llm import LanguageModel
 from jobline_worker.providers.llm.embedded import EmbeddedLanguageModel, EmbeddedTask
 from jobline_worker.providers.llm.openai import OpenAiLanguageModel
+from jobline_worker.providers.messages import EMAIL, TEXT_CHANNELS, Messenger
+from jobline_worker.providers.messages.config import MessageConfig
+from jobline_worker.providers.messages.outbox import Outbox
+from jobline_worker.providers.messages.sendgrid import SendGridMessenger
+from jobline_worker.providers.messages.smtp import SmtpMessenger
+from jobline_worker.providers.messages.twilio import TwilioMessenger
 from jobline_worker.providers.pages import PageReader
 from jobline_worker.providers.pages.embedded import CorpusPages
 from jobline_worker.providers.pages.fetcher import SafePageReader
@@ -30,15 +37,21 @@ from jobline_worker.providers.search.searxng import SearxngSearch
 
 __all__ = ["Providers", "open_providers"]
 
+log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True)
 class Providers:
-    """What the pipelines are given. Pages are read from where the search found them: the web or the corpus."""
+    """What the pipelines are given. Pages are read from where the search found them: the web or the corpus.
+
+    `messengers` has one for every channel of messages.
+    """
 
     llm: LanguageModel
     search: SearchProvider
     pages: PageReader
     arxiv: PaperSource
+    messengers: Mapping[str, Messenger]
 
 
 @asynccontextmanager
@@ -57,6 +70,7 @@ async def open_providers(
             search=SearxngSearch(client, config.search_url) if config.search_url else CorpusSearch(corpus),
             pages=SafePageReader(config.allow_private) if config.search_url else CorpusPages(corpus),
             arxiv=_paper_source(config, client, corpus, stack),
+            messengers=_messengers(config.messages, client),
         )
 
 
@@ -82,6 +96,25 @@ def _paper_source(
     if redis is not None:
         stack.push_async_callback(redis.aclose)
     return AtomPaperSource(client, config.arxiv_url, RequestSpacing(redis))
+
+
+def _messengers(config: MessageConfig, client: httpx.AsyncClient) -> Mapping[str, Messenger]:
+    """Who serves each channel. SendGrid goes before SMTP: who sets both has moved on to it."""
+    outbox = Outbox()
+    if config.twilio and not config.twilio.senders:
+        log.warning("JOBLINE_TWILIO_FROM is not set: Twilio refuses what has no sender")
+    text = TwilioMessenger(client, config.twilio) if config.twilio else outbox
+    return {EMAIL: _mail(config, client) or outbox, **dict.fromkeys(TEXT_CHANNELS, text)}
+
+
+def _mail(config: MessageConfig, client: httpx.AsyncClient) -> Messenger | None:
+    if config.sendgrid:
+        return SendGridMessenger(client, config.sendgrid, config.sender)
+    if not config.smtp:
+        return None
+    if config.smtp.exposes_password:
+        log.warning("JOBLINE_SMTP_URL sends its password unencrypted to another host; ?starttls=1 forbids that")
+    return SmtpMessenger(config.smtp, config.sender)
 
 
 def _redis(url: str) -> Redis:

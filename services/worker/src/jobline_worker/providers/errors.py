@@ -63,10 +63,13 @@ class Refused(PermanentError):
         self.body = body
 
 
-def excerpt(text: str, secret: str = "") -> str:
-    """The start of an upstream text on one line, without `secret` and without what looks like a key."""
-    if secret:
+def excerpt(text: str, *secrets: str, length: int = EXCERPT_LENGTH) -> str:
+    """The start of an upstream text on one line, without `secrets` and without what looks like a key.
+
+    At most `length` characters; a cut text ends in "…".
+    """
+    for secret in filter(None, secrets):
         text = text.replace(secret, "***")
-    line = " ".join(_SECRETS.sub("***", text[: 20 * EXCERPT_LENGTH]).split())
+    line = " ".join(_SECRETS.sub("***", text[: 20 * length]).split())
     printable = "".join(character for character in storable(line) if character.isprintable())
-    return printable if len(printable) <= EXCERPT_LENGTH else printable[: EXCERPT_LENGTH - 1] + "…"
+    return printable if len(printable) <= length else printable[: length - 1] + "…"

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
@@ -26,7 +27,7 @@ from jobline_worker.providers.errors import (
     excerpt,
 )
 
-__all__ = ["HttpProvider", "provider_client"]
+__all__ = ["Answer", "HttpProvider", "http_url", "provider_client"]
 
 #: No answer of a provider is longer than this, in bytes.
 MAX_ANSWER_BYTES = 4 * 1024 * 1024
@@ -44,6 +45,28 @@ def provider_client() -> httpx.AsyncClient:
     )
 
 
+def http_url(value: str) -> str:
+    """Reads the setting of a provider's address; without the slashes at its end. Raises ValueError for anything else."""
+    expected = "expected an http:// or https:// address"
+    try:
+        url = httpx.URL(value)
+    except httpx.InvalidURL as error:
+        raise ValueError(expected) from error
+    # The value is not repeated: it may carry a password.
+    if url.scheme not in ("http", "https") or not url.host:
+        raise ValueError(expected)
+    return value.rstrip("/")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A complete answer. The body of an error may be missing: one too large or too broken to be read is left out."""
+
+    status: int
+    headers: httpx.Headers
+    body: bytes
+
+
 class HttpProvider:
     """One configured provider: its name in error messages, its time limit per call in seconds, its key."""
 
@@ -54,11 +77,12 @@ class HttpProvider:
         self._api_key = api_key
 
     async def get(self, url: str, params: Mapping[str, str | int]) -> bytes:
-        return await self._call(self._client.build_request("GET", url, params=dict(params)))
+        return self._accepted(await self.exchange(self._client.build_request("GET", url, params=dict(params))))
 
     async def post_json(self, url: str, body: Mapping[str, object]) -> bytes:
         headers = {"Authorization": f"Bearer {self._api_key}"} if self._api_key else {}
-        return await self._call(self._client.build_request("POST", url, json=dict(body), headers=headers))
+        request = self._client.build_request("POST", url, json=dict(body), headers=headers)
+        return self._accepted(await self.exchange(request))
 
     def decode(self, answer: bytes) -> Any:
         """The answer as JSON. Raises BadAnswer, which is tried again, for anything else."""
@@ -67,34 +91,43 @@ class HttpProvider:
         except (ValueError, RecursionError) as error:
             raise BadAnswer(f"{self._label} sent an answer that is not JSON") from error
 
-    async def _call(self, request: httpx.Request) -> bytes:
+    async def exchange(self, request: httpx.Request) -> Answer:
+        """The answer, whatever its status, for a provider whose dialect says what each means.
+
+        Raises NoAnswer, or BadAnswer for one that was no error and cannot be read.
+        """
         try:
             async with asyncio.timeout(self._timeout):
-                return await self._exchange(request)
+                return await self._send(request)
         except (TimeoutError, httpx.TimeoutException) as error:
             raise ProviderTimeout(self._label, self._timeout) from error
         except httpx.HTTPError as error:
             # The exception's own text may hold the address, and the address a password.
             raise ProviderUnreachable(f"{self._label} could not be reached ({type(error).__name__})") from error
 
-    async def _exchange(self, request: httpx.Request) -> bytes:
+    async def _send(self, request: httpx.Request) -> Answer:
         response = await self._client.send(request, stream=True)
         try:
             body = await read_body(response, MAX_ANSWER_BYTES)
-        except BodyTooLarge as error:
-            self._check_status(response.status_code, "")
-            raise BadAnswer(f"{self._label} sent an answer larger than {MAX_ANSWER_BYTES} bytes") from error
-        except UnreadableBody as error:
-            self._check_status(response.status_code, "")
-            raise BadAnswer(f"{self._label} sent an answer that cannot be read: {error}") from error
+        except (BodyTooLarge, UnreadableBody) as error:
+            if response.is_success:
+                raise BadAnswer(self._unreadable(error)) from error
+            body = b""
         finally:
             await response.aclose()
-        self._check_status(response.status_code, body.decode("utf-8", "replace"))
-        return body
+        return Answer(response.status_code, response.headers, body)
 
-    def _check_status(self, status: int, body: str) -> None:
+    def _unreadable(self, error: BodyTooLarge | UnreadableBody) -> str:
+        if isinstance(error, BodyTooLarge):
+            return f"{self._label} sent an answer larger than {MAX_ANSWER_BYTES} bytes"
+        return f"{self._label} sent an answer that cannot be read: {error}"
+
+    def _accepted(self, answer: Answer) -> bytes:
+        """The body of a success. Raises TemporarilyRefused or Refused for every other status."""
+        status = answer.status
         if 200 <= status < 300:
-            return
+            return answer.body
+        body = answer.body.decode("utf-8", "replace")
         said = excerpt(body, self._api_key)
         timeout = " (timeout)" if status in (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.GATEWAY_TIMEOUT) else ""
         message = f"{self._label} answered HTTP {status}{timeout}" + (f": {said}" if said else "")
