@@ -10,8 +10,10 @@ import grpc
 import pytest
 from google.protobuf.message_factory import GetMessageClass
 
+from jobline.service_tokens import Role
 from jobline.v1 import (
     account_service_pb2,
+    communication_service_pb2,
     email_service_pb2,
     error_reason_pb2,
     job_service_pb2,
@@ -20,13 +22,19 @@ from jobline.v1 import (
 )
 from jobline_queue.core import errors
 from jobline_queue.rpc.interceptors import STATUSES
-from jobline_queue.rpc.principal import Role
 from jobline_queue.rpc.rules import RULES
 from support.eventually import eventually_blocking
 from support.queue_calls import Calls, Refusal, new_job, refused
 from support.queue_service import QueueServiceUnderTest
 
-MODULES = (account_service_pb2, email_service_pb2, job_service_pb2, queue_service_pb2, work_service_pb2)
+MODULES = (
+    account_service_pb2,
+    communication_service_pb2,
+    email_service_pb2,
+    job_service_pb2,
+    queue_service_pb2,
+    work_service_pb2,
+)
 METHODS = {
     f"/{service.full_name}/{method.name}": method
     for module in MODULES
@@ -109,7 +117,7 @@ def test_every_reason_of_a_call_has_a_status_and_no_other_word_does():
 def test_every_error_of_the_domain_has_a_status():
     classes = set(_subclasses(errors.JoblineError)) - {errors.NotFound}
     reasons = {each.reason for each in classes} | {
-        errors.NotFound(what, "x").reason for what in ("job", "queue", "worker", "e-mail")
+        errors.NotFound(what, "x").reason for what in ("job", "queue", "worker", "e-mail", "business")
     }
     assert reasons | {"INTERNAL"} == set(STATUSES)
 

@@ -17,28 +17,46 @@ from support.queue_calls import Calls, new_job
 from support.queue_service import execute, queue_service
 from support.stack import Databases
 
+#: A message, whether it is a job or an entry of its history.
+MESSAGE = (
+    "business_id communication_id status priority scheduled_at started_at completed_at attempts max_attempts last_error "
+    "payload created_at updated_at"
+)
 COLUMNS = {
     "jobline.attempts": "id job_id number outcome worker session_id lease_token started_at finished_at step error_code "
-    "error_message error_retryable",
+    "error_message error_retryable entry_id scheduled_at",
     "jobline.epoch": "single epoch instance taken_at",
-    "jobline.events": "id job_id queue at name from_state to_state actor detail",
+    "jobline.events": "id job_id queue at name from_state to_state actor detail lease_token",
     "jobline.jobs": "id queue kind owner producer state priority run_at seq concurrency_key idempotency_key content_hash "
     "correlation_id labels payload result error_code error_message error_retryable attempt max_attempts losses step "
     "progress_current progress_total progress_message created_at started_at finished_at updated_at "
     "cancel_requested_at worker session_id lease_token",
     "jobline.leases": "token epoch queue session_id worker principal job_ids granted_at expires_at",
+    "jobline.messages": "id owner business_id communication_id priority max_attempts payload created_at seq status "
+    "scheduled_at started_at completed_at attempts last_error updated_at core_priority channel recipient_contact subject "
+    "body",
+    "jobline.past_messages": "id job_id owner business_id communication_id priority max_attempts payload created_at seq "
+    "status scheduled_at started_at completed_at attempts last_error updated_at",
     "jobline.queues": "name paused changed_at",
     "jobline.schema_version": "version_num",
     "jobline.steps": "job_id name attempt output seconds finished_at",
-    "public.businesses": "id created_at",
+    "public.business_members": "user_id business_id role",
+    "public.businesses": "id created_at name",
+    "public.communication": "id business_id channel recipient_contact created_at",
+    "public.communication_history": f"id job_id {MESSAGE}",
+    "public.communication_outbox": "id seq business_id job_id communication_id channel recipient_contact subject body "
+    "attempt sent_at",
+    "public.communication_queue": f"id {MESSAGE}",
+    "public.communication_template": "id business_id subject body",
     "public.emails": "id user_id recipient_name recipient_interest email_message template_type metadata is_confident "
     "displayed created_at job_id",
     "public.queue_items": "id user_id recipient_name recipient_interest email_template status email_id error_message "
     "current_step created_at started_at completed_at",
+    "public.role_permissions": "role action allowed",
     "public.users": "id email credits generation_count created_at",
 }
 #: No index, key or predicate, may name a column that a claim, a step, a retry or an end changes.
-JOB_INDEXES = {"jobs_pkey", "jobs_owner_created_at", "jobs_idempotency_key"}
+JOB_INDEXES = {"jobs_pkey", "jobs_owner_created_at", "jobs_idempotency_key", "jobs_communication_id"}
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +106,7 @@ HOT: dict[str, dict[str, Any]] = {
     "find_payloads": {"ids": f"{{{ID}}}"},
     "find_idempotency_keys": {"keys": rows({"owner": "", "queue": "q", "idempotency_key": "k"})},
     "lock_jobs": {"ids": f"{{{ID}}}"},
+    "note_voided": {"runs": rows(RUN), "now": 0.0},
 }
 
 

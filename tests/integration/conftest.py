@@ -12,6 +12,7 @@ import pytest
 
 from jobline.client import AsyncJoblineClient
 from jobline.v1 import job_service_pb2
+from support.communications import Business
 from support.email_user import QUEUE, User
 from support.queue_calls import Calls
 from support.queue_service import QueueServiceUnderTest
@@ -61,3 +62,14 @@ def users(service: QueueServiceUnderTest, operator: Calls) -> Iterator[tuple[Use
     yield pair
     for user in pair:
         user.close()
+
+
+# ---- messages: one queue for all, so each test takes its own out of it -------------------------------------------------
+
+
+@pytest.fixture
+def business(service: QueueServiceUnderTest) -> Iterator[Business]:
+    """A new business, and somebody with all rights in it."""
+    opened = Business(service)
+    yield opened
+    opened.close()

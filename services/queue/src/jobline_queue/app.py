@@ -12,6 +12,7 @@ import socket
 from jobline.server import open_server
 from jobline.v1 import (
     account_service_pb2_grpc,
+    communication_service_pb2_grpc,
     email_service_pb2_grpc,
     job_service_pb2_grpc,
     queue_service_pb2_grpc,
@@ -22,6 +23,11 @@ from jobline_queue.dispatch.active import QueueCore
 from jobline_queue.dispatch.hooks import HookRegistry
 from jobline_queue.modules.accounts.servicer import AccountServicer
 from jobline_queue.modules.accounts.store import AccountStore
+from jobline_queue.modules.communications import hooks as communication_hooks
+from jobline_queue.modules.communications.access import Access
+from jobline_queue.modules.communications.acts import MessageActs
+from jobline_queue.modules.communications.servicer import CommunicationServicer
+from jobline_queue.modules.communications.store import MessageStore
 from jobline_queue.modules.email import hooks as email_hooks
 from jobline_queue.modules.email.servicer import EmailServicer
 from jobline_queue.modules.email.store import EmailStore
@@ -33,10 +39,11 @@ from jobline_queue.rpc.queue_servicer import QueueServicer
 from jobline_queue.rpc.work_servicer import WorkServicer
 from jobline_queue.store.engine import open_pool
 from jobline_queue.store.job_list import JobList
+from jobline_queue.store.queue_history import QueueHistoryStore
 
 logger = logging.getLogger(__name__)
 
-SERVICES = tuple(f"jobline.v1.{name}Service" for name in ("Job", "Work", "Queue", "Account", "Email"))
+SERVICES = tuple(f"jobline.v1.{name}Service" for name in ("Job", "Work", "Queue", "Account", "Email", "Communication"))
 #: What calls that are under way at the stop may still take.
 STOP_GRACE = 2.0
 
@@ -46,16 +53,22 @@ async def serve(config: Config) -> None:
     guard = ErrorsAndRights(Authenticator(config.tokens), lambda: core.active)
     server = open_server(config.host, config.port, SERVICES, [guard])
     engine = open_pool(config.database_url)
-    hooks = HookRegistry([email_hooks.HOOKS])
+    hooks = HookRegistry([email_hooks.HOOKS, communication_hooks.HOOKS])
     instance = f"{socket.gethostname()}:{server.port}:{os.getpid()}"
     core = QueueCore(config.database_url, instance, config.policies, hooks, server.serving, config.take_over_after)
     job_service_pb2_grpc.add_JobServiceServicer_to_server(JobServicer(core, JobList(engine)), server.server)
     work_service_pb2_grpc.add_WorkServiceServicer_to_server(WorkServicer(core), server.server)
-    queue_service_pb2_grpc.add_QueueServiceServicer_to_server(QueueServicer(core), server.server)
+    queue_service_pb2_grpc.add_QueueServiceServicer_to_server(
+        QueueServicer(core, QueueHistoryStore(engine).count), server.server
+    )
     accounts = AccountStore(engine, config.free_credits)
     account_service_pb2_grpc.add_AccountServiceServicer_to_server(AccountServicer(accounts), server.server)
     emails = EmailServicer(core, EmailStore(engine), accounts, store_jobs, perform)
     email_service_pb2_grpc.add_EmailServiceServicer_to_server(emails, server.server)
+    messages = MessageStore(engine)
+    acts = MessageActs(core, messages, perform)
+    communications = CommunicationServicer(core, Access(engine), messages, acts, store_jobs)
+    communication_service_pb2_grpc.add_CommunicationServiceServicer_to_server(communications, server.server)
     await server.start()
     logger.info("listening on %s:%d", config.host, server.port)
     try:

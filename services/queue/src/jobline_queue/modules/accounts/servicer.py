@@ -10,7 +10,7 @@ from jobline_queue.core.errors import invalid
 from jobline_queue.core.json_text import check_text
 from jobline_queue.modules.accounts.store import AccountStore
 from jobline_queue.rpc.convert import timestamp
-from jobline_queue.rpc.principal import end_user
+from jobline_queue.rpc.principal import current, end_user
 
 
 class AccountServicer(AccountServiceServicer):
@@ -36,3 +36,15 @@ class AccountServicer(AccountServiceServicer):
             ),
             created=created,
         )
+
+    async def StoreBusiness(self, request: pb.StoreBusinessRequest, context: Any) -> pb.StoreBusinessResponse:
+        check_text("id", request.id, 255, 1)
+        check_text("name", request.name, 255)
+        return pb.StoreBusinessResponse(created=await self._store.store_business(request.id, request.name))
+
+    async def SetMember(self, request: pb.SetMemberRequest, context: Any) -> pb.SetMemberResponse:
+        check_text("business_id", request.business_id, 255, 1)
+        check_text("user_id", request.user_id, 255, 1)
+        check_text("role", request.role, 64)
+        await self._store.set_member(request.business_id, request.user_id, request.role, current.get().actor)
+        return pb.SetMemberResponse()

@@ -1,4 +1,4 @@
-"""Users, businesses and memberships: stored when a token names them for the first time."""
+"""Users, businesses and memberships: stored when a token names them for the first time, or by an operator."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from jobline_queue.core.errors import NotFound
 
 metadata = sa.MetaData(schema="public")
 
@@ -21,7 +23,14 @@ users = sa.Table(
     sa.Column("generation_count", sa.BigInteger),
     sa.Column("created_at", sa.DateTime(timezone=True)),
 )
-businesses = sa.Table("businesses", metadata, sa.Column("id", sa.Text, primary_key=True))
+businesses = sa.Table("businesses", metadata, sa.Column("id", sa.Text, primary_key=True), sa.Column("name", sa.Text))
+members = sa.Table(
+    "business_members",
+    metadata,
+    sa.Column("user_id", sa.Text, primary_key=True),
+    sa.Column("business_id", sa.Text, primary_key=True),
+    sa.Column("role", sa.Text),
+)
 
 
 class User(NamedTuple):
@@ -46,6 +55,29 @@ class AccountStore:
             await _insert_businesses(connection, sorted(business_ids))
             row = (await connection.execute(sa.select(users).where(users.c.id == sub))).one()
         return User(*row), created
+
+    async def store_business(self, business_id: str, name: str) -> bool:
+        """Whether the business is new; the name of a known one is changed."""
+        new = insert(businesses).values(id=business_id, name=name)
+        stored = new.on_conflict_do_update(index_elements=["id"], set_={"name": name})
+        async with self._engine.begin() as connection:
+            created: bool = (await connection.execute(stored.returning(sa.literal_column("xmax = 0")))).scalar_one()
+        return created
+
+    async def set_member(self, business_id: str, user_id: str, role: str, actor: str) -> None:
+        """An empty role ends the membership. A trigger notes the change. Raises NotFound (business)."""
+        async with self._engine.begin() as connection:
+            known = sa.select(businesses.c.id).where(businesses.c.id == business_id).with_for_update(key_share=True)
+            if (await connection.execute(known)).first() is None:
+                raise NotFound("business", business_id)
+            await connection.execute(sa.select(sa.func.set_config("jobline.actor", actor, True)))
+            if role:
+                member = insert(members).values(user_id=user_id, business_id=business_id, role=role)
+                key = [members.c.user_id, members.c.business_id]
+                await connection.execute(member.on_conflict_do_update(index_elements=key, set_={"role": role}))
+            else:
+                mine = (members.c.user_id == user_id, members.c.business_id == business_id)
+                await connection.execute(sa.delete(members).where(*mine))
 
     async def _insert_user(self, connection: AsyncConnection, sub: str, email: str) -> bool:
         new = insert(users).values(id=sub, email=email, credits=self._free_credits).on_conflict_do_nothing()
