@@ -17,7 +17,8 @@ from jobline.channel import grpc_loop
 from jobline.client import AsyncJoblineClient, NewJob
 from jobline.errors import JoblineError
 from jobline.v1 import email_service_pb2, job_service_pb2
-from jobline_gateway.queue_client import CallContext, QueueClient, QueueError
+from jobline_gateway.queue_client import QueueClient
+from jobline_gateway.service_client import CallContext, ServiceError
 from support.invariants import Evidence, violations
 from support.queue_calls import Calls, new_job
 from support.queue_peers import QueuePeer, queue_peer, refuse
@@ -102,10 +103,10 @@ async def test_f38_the_gateway_does_not_multiply_a_users_request_during_an_outag
         try:
             for number in range(5):
                 request = email_service_pb2.SubmitEmailsRequest(request_id=str(number))
-                with pytest.raises(QueueError):
+                with pytest.raises(ServiceError):
                     await client.call(lambda to: to.email.SubmitEmails, request, context)
             cancel = email_service_pb2.CancelQueueItemRequest(id="x")
-            with pytest.raises(QueueError):
+            with pytest.raises(ServiceError):
                 await client.call(lambda to: to.email.CancelQueueItem, cancel, context, repeatable=False)
         finally:
             await client.close()

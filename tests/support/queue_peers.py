@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import grpc
@@ -21,9 +22,23 @@ from google.protobuf.message_factory import GetMessageClass
 from google.rpc import error_details_pb2, status_pb2
 from grpc import aio
 
-from jobline.v1 import account_service_pb2, email_service_pb2, job_service_pb2
+from jobline.v1 import (
+    account_service_pb2,
+    communication_service_pb2,
+    email_service_pb2,
+    job_service_pb2,
+    worker_control_service_pb2,
+)
 
-__all__ = ["Answer", "Call", "QueuePeer", "queue_peer", "refuse"]
+__all__ = ["Answer", "Call", "QueuePeer", "StreamAnswer", "queue_peer", "refuse"]
+
+_SERVICES = (
+    account_service_pb2,
+    communication_service_pb2,
+    email_service_pb2,
+    job_service_pb2,
+    worker_control_service_pb2,
+)
 
 
 @dataclass(frozen=True)
@@ -35,13 +50,14 @@ class Call:
 
 Context = aio.ServicerContext[Any, Any]
 Answer = Callable[[Call, Context], Awaitable[Message]]
+StreamAnswer = Callable[[Call, Context], AsyncIterator[Message]]
 
 
 @dataclass
 class QueuePeer:
     """A running server: its address and what it was asked."""
 
-    answers: dict[str, Answer | Message]
+    answers: dict[str, Any]
     received: list[Call] = field(default_factory=list)
     address: str = ""
 
@@ -49,11 +65,19 @@ class QueuePeer:
         return sum(call.method == method for call in self.received)
 
     async def handle(self, method: str, request: Message, context: Context) -> Message:
-        metadata = dict(context.invocation_metadata() or ())
-        call = Call(method, request, metadata)
-        self.received.append(call)
+        call = self._receive(method, request, context)
         answer = self.answers[method]
         return answer if isinstance(answer, Message) else await answer(call, context)
+
+    async def handle_stream(self, method: str, request: Message, context: Context) -> AsyncIterator[Message]:
+        call = self._receive(method, request, context)
+        async for message in self.answers[method](call, context):
+            yield message
+
+    def _receive(self, method: str, request: Message, context: Context) -> Call:
+        call = Call(method, request, dict(context.invocation_metadata() or ()))
+        self.received.append(call)
+        return call
 
 
 def refuse(
@@ -82,14 +106,16 @@ def _packed(message: Message) -> AnyMessage:
 
 
 @asynccontextmanager
-async def queue_peer(**answers: Answer | Message) -> AsyncIterator[QueuePeer]:
-    """The server on a free port of 127.0.0.1, until the block ends. Callers are welcome unless the test says no."""
+async def queue_peer(**answers: Answer | StreamAnswer | Message) -> AsyncIterator[QueuePeer]:
+    """The server on a free port of 127.0.0.1, until the block ends. Callers are welcome unless the test says no.
+
+    It answers for worker services, too."""
     welcome = account_service_pb2.EnsureCallerResponse()
     peer = QueuePeer({"EnsureCaller": welcome, **answers})
     server = aio.server()
-    for module in (account_service_pb2, email_service_pb2, job_service_pb2):
+    for module in _SERVICES:
         for service in module.DESCRIPTOR.services_by_name.values():
-            handlers = {each.name: _handler(peer, each) for each in service.methods if not each.server_streaming}
+            handlers = {each.name: _handler(peer, each) for each in service.methods}
             server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service.full_name, handlers),))
     peer.address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
     await server.start()
@@ -100,11 +126,10 @@ async def queue_peer(**answers: Answer | Message) -> AsyncIterator[QueuePeer]:
 
 
 def _handler(peer: QueuePeer, method: Any) -> grpc.RpcMethodHandler[Any, Any]:
-    async def handle(request: Message, context: Context) -> Message:
-        return await peer.handle(method.name, request, context)
-
-    return grpc.unary_unary_rpc_method_handler(
-        handle,
-        request_deserializer=GetMessageClass(method.input_type).FromString,
-        response_serializer=lambda message: message.SerializeToString(),
-    )
+    codec: dict[str, Any] = {
+        "request_deserializer": GetMessageClass(method.input_type).FromString,
+        "response_serializer": lambda message: message.SerializeToString(),
+    }
+    if method.server_streaming:
+        return grpc.unary_stream_rpc_method_handler(partial(peer.handle_stream, method.name), **codec)
+    return grpc.unary_unary_rpc_method_handler(partial(peer.handle, method.name), **codec)

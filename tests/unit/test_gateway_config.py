@@ -17,9 +17,17 @@ def test_development_starts_on_defaults() -> None:
 
 
 def test_what_is_not_set_comes_from_the_running_stack(tmp_path: Path) -> None:
-    (tmp_path / "endpoints.json").write_text('{"queue": "127.0.0.1:7", "gateway_token": "of-the-stack"}')
+    stack = '{"queue": "127.0.0.1:7", "worker": "127.0.0.1:8", "gateway_token": "of-the-stack"}'
+    (tmp_path / "endpoints.json").write_text(stack)
     config = read_config({"JOBLINE_DATA_DIR": str(tmp_path)})
-    assert (config.queue_addresses, config.service_token) == (("127.0.0.1:7",), "of-the-stack")
+    assert (config.queue_addresses, config.worker_addresses) == (("127.0.0.1:7",), ("127.0.0.1:8",))
+    assert config.service_token == "of-the-stack"
+
+
+def test_a_gateway_needs_no_worker_service_and_may_have_several(tmp_path: Path) -> None:
+    assert read_config({**BASE, "JOBLINE_DATA_DIR": str(tmp_path)}).worker_addresses == ()
+    several = {**BASE, "JOBLINE_WORKER_ADDRESS": "a:1, b:2"}
+    assert read_config(several).worker_addresses == ("a:1", "b:2")
 
 
 def test_production_starts_with_a_secret_of_32_characters_or_with_published_keys() -> None:

@@ -14,8 +14,8 @@ from starlette.types import Message, Receive, Scope, Send
 from jobline.v1 import email_service_pb2 as pb
 from jobline.v1.error_reason_pb2 import ErrorReason
 from jobline_gateway.middleware import BodyLimit, ErrorBoundary
-from jobline_gateway.problems import from_queue
-from jobline_gateway.queue_client import QueueError
+from jobline_gateway.problems import from_service
+from jobline_gateway.service_client import ServiceError
 from jobline_gateway.surface import OUTSIDE, Surface, Surfaces
 from jobline_gateway.surfaces.email.surface import SURFACE as EMAIL
 from support.gateway import bearer, gateway_client
@@ -179,7 +179,7 @@ async def test_a_field_that_only_the_queue_service_refuses_is_named() -> None:
 def test_every_reason_with_every_status_becomes_an_error_answer(surface: Surface) -> None:
     reasons = [value.name.removeprefix("ERROR_REASON_") for value in ErrorReason.DESCRIPTOR.values]
     for status, reason in itertools.product(grpc.StatusCode, ["", *reasons]):
-        problem = from_queue(QueueError(status, reason, "internal words"), surface)
+        problem = from_service(ServiceError(status, reason, "internal words"), surface)
         assert 400 <= problem.status <= 599
         assert problem.status not in (401, 403, 429)
         assert "internal words" not in str(problem)
@@ -244,6 +244,10 @@ async def test_the_description_is_openapi_3_0_and_names_every_status_and_bound()
     }
     reading = {"200", "401", "413", "500", "503"}
     changing = reading | {"403", "408"}
+    business = "/api/businesses/{businessId}"
+    base = f"{business}/communication-queue"
+    reading_messages = reading | {"403", "404"}
+    changing_messages = reading_messages | {"408"}
     assert described == {
         ("post", "/api/queue/batch"): changing - {"200"} | {"201", "400", "422"},
         ("get", "/api/queue/"): reading,
@@ -251,6 +255,20 @@ async def test_the_description_is_openapi_3_0_and_names_every_status_and_bound()
         ("get", "/api/email/"): reading | {"422"},
         ("get", "/api/email/{email_id}"): reading | {"400", "404"},
         ("patch", "/api/email/{email_id}"): changing | {"400", "404", "422"},
+        ("post", f"{business}/communications"): changing_messages - {"200"} | {"201", "400"},
+        ("get", f"{base}/stats"): reading_messages,
+        ("get", f"{base}/health"): reading_messages,
+        ("get", f"{base}/pending"): reading_messages | {"400"},
+        ("get", f"{base}/failed"): reading_messages | {"400"},
+        ("get", f"{base}/export.csv"): reading_messages | {"400"},
+        ("get", f"{base}/by-communication/{{communicationId}}"): reading_messages,
+        ("get", f"{base}/{{id}}"): reading_messages,
+        ("post", f"{base}/{{id}}/retry"): changing_messages,
+        ("post", f"{base}/{{id}}/cancel"): changing_messages,
+        ("delete", f"{base}/{{id}}"): changing_messages - {"200"} | {"204"},
+        ("post", f"{base}/retry-failed"): changing_messages | {"400", "409"},
+        ("post", f"{base}/process-now"): changing_messages,
+        ("get", f"{business}/outbox"): reading_messages | {"400"},
         ("get", "/health"): {"200"},
     }
     schemas = document["components"]["schemas"]

@@ -10,7 +10,8 @@ from google.protobuf.message import Message
 
 from jobline.v1 import email_service_pb2 as pb
 from jobline.v1.account_service_pb2 import Caller
-from jobline_gateway.queue_client import CallContext, QueueClient, QueueError
+from jobline_gateway.queue_client import QueueClient
+from jobline_gateway.service_client import CallContext, ServiceError
 from support.provider_servers import refused_url
 from support.queue_peers import Call, Context, queue_peer, refuse
 
@@ -95,7 +96,7 @@ async def test_a_call_whose_outcome_is_unknown_is_not_made_twice() -> None:
         queue_peer(CancelQueueItem=pb.CancelQueueItemResponse()) as second,
         client(first.address, second.address) as queue,
     ):
-        with pytest.raises(QueueError) as caught:
+        with pytest.raises(ServiceError) as caught:
             await cancel(queue)
         assert caught.value.status is grpc.StatusCode.UNAVAILABLE
         assert (first.calls("CancelQueueItem"), second.calls("CancelQueueItem")) == (1, 0)
@@ -121,7 +122,7 @@ async def test_when_all_are_away_the_call_ends_as_unavailable_soon() -> None:
     async with client(nobody(), nobody()) as queue:
         for call in (list_items, cancel):
             async with asyncio.timeout(6):
-                with pytest.raises(QueueError) as caught:
+                with pytest.raises(ServiceError) as caught:
                     await call(queue)
             assert caught.value.status is grpc.StatusCode.UNAVAILABLE
 
@@ -133,7 +134,7 @@ async def test_a_service_that_hangs_costs_no_more_than_the_deadline() -> None:
 
     async with queue_peer(ListQueueItems=hang) as peer, client(peer.address, deadline=0.5) as queue:
         async with asyncio.timeout(5):
-            with pytest.raises(QueueError) as caught:
+            with pytest.raises(ServiceError) as caught:
                 await list_items(queue)
         assert caught.value.status is grpc.StatusCode.DEADLINE_EXCEEDED
 
@@ -143,7 +144,7 @@ async def test_a_refusal_is_not_repeated_and_keeps_reason_metadata_and_fields() 
         grpc.StatusCode.INVALID_ARGUMENT, "INVALID_FIELD", fields={"items[0].recipient_name": "too short"}, a="b"
     )
     async with queue_peer(ListQueueItems=no) as peer, client(peer.address, peer.address) as queue:
-        with pytest.raises(QueueError) as caught:
+        with pytest.raises(ServiceError) as caught:
             await list_items(queue)
         error = caught.value
         assert (error.reason, error.metadata) == ("INVALID_FIELD", {"a": "b"})

@@ -25,13 +25,24 @@ from jobline_gateway.middleware import BodyLimit, ErrorBoundary, OptionalSlash, 
 from jobline_gateway.problems import FieldError, Problem
 from jobline_gateway.queue_client import QueueClient
 from jobline_gateway.surface import Surfaces
+from jobline_gateway.surfaces.communications.acts import router as communication_acts
+from jobline_gateway.surfaces.communications.reads import router as communication_reads
+from jobline_gateway.surfaces.communications.schemas import DESCRIBED as COMMUNICATION_MODELS
+from jobline_gateway.surfaces.communications.surface import SURFACE as COMMUNICATIONS
 from jobline_gateway.surfaces.email.routes import router as email_router
 from jobline_gateway.surfaces.email.schemas import DESCRIBED as EMAIL_MODELS
 from jobline_gateway.surfaces.email.surface import SURFACE as EMAIL
+from jobline_gateway.worker_client import WorkerClient
 
 __all__ = ["GatewayApp", "create_app"]
 
-ROUTERS: tuple[APIRouter, ...] = (email_router, health_router, openapi.page)
+ROUTERS: tuple[APIRouter, ...] = (
+    email_router,
+    communication_acts,
+    communication_reads,
+    health_router,
+    openapi.page,
+)
 
 
 class GatewayApp(FastAPI):
@@ -41,14 +52,15 @@ class GatewayApp(FastAPI):
 
     def openapi(self) -> dict[str, Any]:
         if not self.openapi_schema:
-            self.openapi_schema = openapi.describe(self, self.surfaces, EMAIL_MODELS)
+            self.openapi_schema = openapi.describe(self, self.surfaces, (*EMAIL_MODELS, *COMMUNICATION_MODELS))
         return self.openapi_schema
 
 
 def create_app(config: GatewayConfig) -> GatewayApp:
-    """The gateway as an ASGI application. Its lifespan opens and closes the channels to the queue service."""
-    surfaces = Surfaces([EMAIL])
+    """The gateway as an ASGI application. Its lifespan opens and closes the channels to the services."""
+    surfaces = Surfaces([EMAIL, COMMUNICATIONS])
     queue = QueueClient(config.queue_addresses, config.service_token)
+    worker = WorkerClient(config.worker_addresses, config.service_token)
     keys = PublishedKeys(config.jwks_url) if config.jwks_url else SecretKey(config.jwt_secret)
     verifier = TokenVerifier(keys, config.audience)
     routes = [route for router in ROUTERS for route in router.routes if isinstance(route, Route)]
@@ -56,8 +68,9 @@ def create_app(config: GatewayConfig) -> GatewayApp:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            stack.push_async_callback(queue.close)
-            await queue.open()
+            for client in (queue, worker):
+                stack.push_async_callback(client.close)
+                await client.open()
             yield
 
     app = GatewayApp(
@@ -84,6 +97,7 @@ def create_app(config: GatewayConfig) -> GatewayApp:
     )
     app.surfaces = surfaces
     app.state.queue = queue
+    app.state.worker = worker
     for router in ROUTERS:
         app.include_router(router)
     app.mount(openapi.ASSETS_PATH, openapi.assets())

@@ -8,6 +8,7 @@ both are the sender's fault and answered like any other text that is not JSON.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 from jobline_gateway.problems import FieldError
@@ -23,8 +24,9 @@ class BodyError(Exception):
         self.error = error
 
 
-def parse_json_object(body: bytes) -> dict[str, Any]:
-    """The object in `body`; of a repeated key the last value counts. Raises BodyError.
+def parse_json_object(body: bytes, parse_float: Callable[[str], float] = float) -> dict[str, Any]:
+    """The object in `body`; of a repeated key the last value counts. `parse_float` makes the value of a number with a
+    fraction or an exponent. Raises BodyError.
 
     Strings may still hold lone surrogates (`"\\ud800"`) and NUL: only the fields that are used matter, and their
     schema refuses them.
@@ -32,7 +34,7 @@ def parse_json_object(body: bytes) -> dict[str, Any]:
     if not body:
         raise BodyError(FieldError(("body",), "Field required", "missing"))
     try:
-        value = json.loads(body.decode("utf-8"), parse_constant=_refuse_constant)
+        value = json.loads(body.decode("utf-8"), parse_float=parse_float, parse_constant=_refuse_constant)
     except RecursionError as error:
         raise BodyError(_not_json("nested too deeply")) from error
     except UnicodeDecodeError as error:

@@ -15,7 +15,8 @@ from collections.abc import Callable
 
 from jobline.v1 import account_service_pb2 as accounts
 from jobline_gateway.auth import Claims
-from jobline_gateway.queue_client import CallContext, QueueClient
+from jobline_gateway.queue_client import QueueClient
+from jobline_gateway.service_client import CallContext
 
 __all__ = ["Callers"]
 
@@ -34,7 +35,7 @@ class Callers:
         self._under_way: dict[bytes, asyncio.Task[None]] = {}
 
     async def announce(self, claims: Claims, correlation_id: str) -> None:
-        """Returns when the queue service has stored the caller; raises QueueError when it cannot."""
+        """Returns when the queue service has stored the caller; raises ServiceError when it cannot."""
         caller = claims.caller()
         key = hashlib.sha256(caller.SerializeToString(deterministic=True)).digest()
         if self._is_remembered(key):

@@ -25,6 +25,7 @@ SETTINGS: tuple[tuple[str, str], ...] = (
     ("JOBLINE_GATEWAY_PORT", "listen port (default 8080); 0 picks a free one"),
     ("JOBLINE_PUBLIC_URL", "the address that browsers use; a cookie request from this origin is our own"),
     ("JOBLINE_QUEUE_ADDRESS", "queue services to call, comma-separated, tried in turn (default: the embedded one)"),
+    ("JOBLINE_WORKER_ADDRESS", "worker services to call for process-now, comma-separated (default: the embedded one)"),
     ("JOBLINE_TOKEN", "service token of role gateway (default: the embedded stack's)"),
     ("JOBLINE_JWT_SECRET", "secret of HS256 bearer tokens; production: at least 32 characters"),
     ("JOBLINE_JWKS_URL", "where the RS256/ES256 keys of bearer tokens are published; replaces the secret"),
@@ -34,7 +35,8 @@ SETTINGS: tuple[tuple[str, str], ...] = (
 
 @dataclass(frozen=True)
 class GatewayConfig:
-    """The gateway's settings, checked. `jwks_url`, `audience` and `public_url` are empty when unset."""
+    """The gateway's settings, checked. `jwks_url`, `audience`, `public_url` and `worker_addresses` are empty when unset:
+    without a worker service, process-now answers 503."""
 
     queue_addresses: tuple[str, ...]
     service_token: str = field(repr=False)
@@ -44,6 +46,7 @@ class GatewayConfig:
     public_url: str = ""
     host: str = "127.0.0.1"
     port: int = 8080
+    worker_addresses: tuple[str, ...] = ()
 
 
 def read_config(environ: Mapping[str, str] | None = None) -> GatewayConfig:
@@ -61,6 +64,7 @@ def read_config(environ: Mapping[str, str] | None = None) -> GatewayConfig:
         public_url=settings.parse("JOBLINE_PUBLIC_URL", "", _http_url),
         host=settings.text("JOBLINE_HOST", "127.0.0.1"),
         port=settings.port("JOBLINE_GATEWAY_PORT", 8080),
+        worker_addresses=settings.worker_addresses(),
     )
 
 

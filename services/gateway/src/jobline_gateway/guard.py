@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from jobline_gateway.auth import Claims, KeysUnavailableError, TokenRejectedError, TokenVerifier
 from jobline_gateway.callers import Callers
 from jobline_gateway.problems import Problem
-from jobline_gateway.queue_client import CallContext, QueueError
+from jobline_gateway.service_client import CallContext, ServiceError
 from jobline_gateway.surface import Surfaces
 
 __all__ = ["Guard", "call_context"]
@@ -75,7 +75,7 @@ class Guard:
     async def _announce(self, claims: Claims, correlation_id: str) -> None:
         try:
             await self._callers.announce(claims, correlation_id)
-        except QueueError as error:
+        except ServiceError as error:
             if error.status is grpc.StatusCode.INVALID_ARGUMENT:
                 raise _unauthorized("Invalid token: invalid claims") from error
             raise

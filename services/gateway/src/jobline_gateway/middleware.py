@@ -18,8 +18,8 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uuid_utils import uuid7
 
-from jobline_gateway.problems import Problem, from_queue, text_of
-from jobline_gateway.queue_client import QueueError
+from jobline_gateway.problems import Problem, from_service, text_of
+from jobline_gateway.service_client import ServiceError
 from jobline_gateway.surface import Surface, Surfaces
 
 __all__ = ["BodyLimit", "ErrorBoundary", "OptionalSlash", "RequestLog"]
@@ -108,11 +108,11 @@ class ErrorBoundary:
 def _problem(error: Exception, surface: Surface, correlation_id: str) -> Problem:
     if isinstance(error, Problem):
         return error
-    if isinstance(error, QueueError):
-        problem = from_queue(error, surface)
+    if isinstance(error, ServiceError):
+        problem = from_service(error, surface)
         if problem.status >= 500:
             level = logging.WARNING if problem.status == 503 else logging.ERROR
-            logger.log(level, "the queue service refused: %s request_id=%s", error, correlation_id)
+            logger.log(level, "a service refused: %s request_id=%s", error, correlation_id)
         return problem
     logger.error("unexpected fault request_id=%s", correlation_id, exc_info=error)
     return Problem(500)

@@ -1,6 +1,6 @@
 """Everything that can go wrong with a request, as one kind of exception and one table.
 
-Code raises a Problem, or lets a QueueError pass; the error boundary (middleware.py) turns either into an answer in the
+Code raises a Problem, or lets a ServiceError pass; the error boundary (middleware.py) turns either into an answer in the
 envelope of the surface that was asked. So no route builds an error body, and a fault that nobody foresaw is a 500 in
 the right envelope with nothing of its text.
 """
@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 import grpc
 
 if TYPE_CHECKING:
-    from jobline_gateway.queue_client import QueueError
+    from jobline_gateway.service_client import ServiceError
     from jobline_gateway.surface import Surface
 
-__all__ = ["TEXTS", "FieldError", "Problem", "from_queue", "text_of"]
+__all__ = ["TEXTS", "FieldError", "Problem", "from_service", "text_of"]
 
 #: The texts that every surface uses unless its specification states another.
 TEXTS: Mapping[int, str] = {
@@ -31,7 +31,7 @@ TEXTS: Mapping[int, str] = {
     503: "Service unavailable",
 }
 
-#: What a refusal of the queue service means where the surface has no words of its own. A reason goes before a status.
+#: What a refusal of a service means where the surface has no words of its own. A reason goes before a status.
 #: PERMISSION_DENIED and UNAUTHENTICATED are absent: they tell that the gateway's own service token is wrong, which is
 #: a fault of ours.
 _STATUS_BY_REASON: Mapping[str, int] = {
@@ -40,8 +40,10 @@ _STATUS_BY_REASON: Mapping[str, int] = {
     "QUEUE_NOT_FOUND": 404,
     "WORKER_NOT_FOUND": 404,
     "EMAIL_NOT_FOUND": 404,
+    "BUSINESS_NOT_FOUND": 404,
     "ILLEGAL_TRANSITION": 409,
     "IDEMPOTENCY_CONFLICT": 409,
+    "COUNT_CHANGED": 409,
 }
 _STATUS_BY_STATUS: Mapping[grpc.StatusCode, int] = {
     grpc.StatusCode.UNAVAILABLE: 503,
@@ -82,8 +84,8 @@ def text_of(status: int) -> str:
     return TEXTS.get(status, TEXTS[500] if status >= 500 else "Bad request")
 
 
-def from_queue(error: QueueError, surface: Surface) -> Problem:
-    """What `surface` answers when the queue service refused a call."""
+def from_service(error: ServiceError, surface: Surface) -> Problem:
+    """What `surface` answers when a service refused a call."""
     if error.reason in surface.refusals:
         return surface.refusals[error.reason](error)
     if error.reason == "INVALID_FIELD" and error.fields:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from jobline_gateway.problems import FieldError, Problem
-from jobline_gateway.queue_client import QueueError
+from jobline_gateway.service_client import ServiceError
 
 __all__ = ["OUTSIDE", "Surface", "Surfaces"]
 
@@ -34,7 +34,7 @@ class Surface:
     prefixes: tuple[str, ...]
     envelope: Callable[[int, str], Mapping[str, Any]] = _plain
     invalid: Callable[[Sequence[FieldError]], Problem] = _plain_invalid
-    refusals: Mapping[str, Callable[[QueueError], Problem]] = field(default_factory=dict)
+    refusals: Mapping[str, Callable[[ServiceError], Problem]] = field(default_factory=dict)
     needs_token: bool = True
     body_limit: int = MEBIBYTE
 

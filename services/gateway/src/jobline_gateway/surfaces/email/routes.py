@@ -11,7 +11,8 @@ from pydantic_core import PydanticKnownError
 
 from jobline.v1 import email_service_pb2 as pb
 from jobline_gateway.guard import call_context
-from jobline_gateway.queue_client import CallContext, QueueClient
+from jobline_gateway.queue_client import QueueClient
+from jobline_gateway.service_client import CallContext
 from jobline_gateway.surfaces.email import convert, responses, schemas
 from jobline_gateway.surfaces.email.validation import parse_batch, parse_displayed, require_uuid
 

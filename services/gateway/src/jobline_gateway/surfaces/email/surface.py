@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jobline_gateway.problems import FieldError, Problem
-from jobline_gateway.queue_client import QueueError
+from jobline_gateway.service_client import ServiceError
 from jobline_gateway.surface import Surface
 
 __all__ = ["SURFACE", "invalid"]
@@ -24,7 +24,7 @@ def _envelope(status: int, text: str) -> Mapping[str, Any]:
     return {"detail": text}
 
 
-def _not_pending(error: QueueError) -> Problem:
+def _not_pending(error: ServiceError) -> Problem:
     return Problem(400, f"Cannot cancel item with status '{error.metadata.get('state', 'unknown')}'")
 
 

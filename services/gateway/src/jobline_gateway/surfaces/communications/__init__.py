@@ -1,0 +1,1 @@
+"""Surface 2, the communication queue: messages to customers, below `/api/businesses/{businessId}`."""

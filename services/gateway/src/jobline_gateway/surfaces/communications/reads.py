@@ -1,0 +1,177 @@
+"""The routes that show jobs, numbers and the outbox: read the request, make one call, convert the answer."""
+
+from __future__ import annotations
+
+from urllib.parse import quote, urlencode
+
+from fastapi import APIRouter, Request, Response
+
+from jobline.v1 import communication_service_pb2 as pb
+from jobline_gateway.surfaces.communications import convert, responses, schemas
+from jobline_gateway.surfaces.communications.csv_export import CsvResponse
+from jobline_gateway.surfaces.communications.desk import Desk, DeskOf
+from jobline_gateway.surfaces.communications.paths import BASE, BUSINESS, JOB
+from jobline_gateway.surfaces.communications.validation import parse_query
+
+__all__ = ["router"]
+
+PENDING_LIMIT = 10
+FAILED_LIMIT = 50
+OUTBOX_LIMIT = 50
+
+router = APIRouter(tags=["communication queue"])
+
+
+@router.get(
+    f"{BASE}/stats",
+    summary="The business's jobs in numbers",
+    responses={**responses.answer(200, "All keys always.", responses.STATS), **responses.COMMON},
+)
+async def get_stats(desk: DeskOf) -> schemas.Stats:
+    wanted = pb.GetMessageStatsRequest(business_id=desk.business_id)
+    found = await desk.call(lambda link: link.communications.GetMessageStats, wanted)
+    return convert.stats(found.stats)
+
+
+@router.get(
+    f"{BASE}/health",
+    summary="Is the business's queue healthy?",
+    responses={**responses.answer(200, "The verdict and its reasons.", responses.HEALTH), **responses.COMMON},
+)
+async def get_health(desk: DeskOf) -> schemas.QueueHealth:
+    wanted = pb.GetMessageHealthRequest(business_id=desk.business_id)
+    found = await desk.call(lambda link: link.communications.GetMessageHealth, wanted)
+    return convert.health(found)
+
+
+@router.get(
+    f"{BASE}/pending",
+    summary="Pending jobs in processing order",
+    response_model_exclude_none=True,
+    openapi_extra=responses.query_parameters(schemas.ListQuery),
+    responses={
+        **responses.page("At most `limit` jobs (10).", [responses.PENDING]),
+        **responses.COMMON,
+        **responses.BAD_QUERY,
+    },
+)
+async def list_pending(request: Request, response: Response, desk: DeskOf) -> list[schemas.Job]:
+    plain = pb.ListMessagesRequest(order=pb.MESSAGE_ORDER_PROCESSING, page_size=PENDING_LIMIT)
+    return await _list(request, response, desk, "pending", plain)
+
+
+@router.get(
+    f"{BASE}/failed",
+    summary="Failed jobs, newest failure first",
+    response_model_exclude_none=True,
+    openapi_extra=responses.query_parameters(schemas.ListQuery),
+    responses={
+        **responses.page("At most `limit` jobs (50).", [responses.FAILED]),
+        **responses.COMMON,
+        **responses.BAD_QUERY,
+    },
+)
+async def list_failed(request: Request, response: Response, desk: DeskOf) -> list[schemas.Job]:
+    plain = pb.ListMessagesRequest(order=pb.MESSAGE_ORDER_LATEST, page_size=FAILED_LIMIT)
+    return await _list(request, response, desk, "failed", plain)
+
+
+async def _list(
+    request: Request, response: Response, desk: Desk, status: schemas.Status, plain: pb.ListMessagesRequest
+) -> list[schemas.Job]:
+    """A page of the jobs with this status; `plain` has the order and the page size of the call without a query."""
+    async with desk.reading_input(pb.ACTION_VIEW_JOBS):
+        query = parse_query(schemas.ListQuery, request.query_params)
+    if status not in (query.status or (status,)):
+        await desk.require(pb.ACTION_VIEW_JOBS)
+        return []
+    query.status = [status]
+    wanted = pb.ListMessagesRequest(
+        business_id=desk.business_id,
+        filter=convert.message_filter(query),
+        order=plain.order,
+        page_size=query.limit or plain.page_size,
+        page_token=query.cursor or "",
+    )
+    found = await desk.call(lambda link: link.communications.ListMessages, wanted)
+    if found.next_page_token:
+        response.headers["link"] = f'<{_next_page(request, found.next_page_token)}>; rel="next"'
+    return [convert.job(message) for message in found.messages]
+
+
+def _next_page(request: Request, cursor: str) -> str:
+    """The same request with another cursor, as a relative reference (RFC 3986, section 4.2)."""
+    kept = {name: value for name, value in request.query_params.items() if name != "cursor"}
+    return f"{quote(request.scope['path'])}?{urlencode({**kept, 'cursor': cursor})}"
+
+
+@router.get(
+    f"{BASE}/by-communication/{{communicationId:path}}",
+    summary="The jobs and history entries of one communication",
+    response_model_exclude_none=True,
+    responses={
+        **responses.answer(200, "Ascending by `scheduledAt`; unknown: none.", [responses.COMPLETED]),
+        **responses.COMMON,
+    },
+)
+async def list_of_communication(communicationId: str, desk: DeskOf) -> list[schemas.Job]:
+    wanted = pb.ListCommunicationMessagesRequest(business_id=desk.business_id, communication_id=communicationId)
+    found = await desk.call(lambda link: link.communications.ListCommunicationMessages, wanted)
+    return [convert.job(message) for message in found.messages]
+
+
+@router.get(
+    f"{BASE}/export.csv",
+    summary="Jobs as a CSV file",
+    status_code=200,
+    response_class=CsvResponse,
+    openapi_extra=responses.query_parameters(schemas.Filter),
+    responses={
+        200: {"description": "One row a job, oldest first; safe to open in a spreadsheet."},
+        **responses.COMMON,
+        **responses.BAD_QUERY,
+    },
+)
+async def export(request: Request, desk: DeskOf) -> CsvResponse:
+    async with desk.reading_input(pb.ACTION_VIEW_JOBS):
+        query = parse_query(schemas.Filter, request.query_params)
+    wanted = pb.ExportMessagesRequest(business_id=desk.business_id, filter=convert.message_filter(query))
+    batches = desk.export(wanted)
+    # Awaited here, while a refusal can still be an answer.
+    first = await anext(batches, pb.ExportMessagesResponse())
+    return CsvResponse(batches, first.messages)
+
+
+@router.get(
+    JOB,
+    summary="One job, or a history entry",
+    response_model_exclude_none=True,
+    responses={**responses.answer(200, "The job.", responses.COMPLETED), **responses.COMMON, **responses.NO_JOB},
+)
+async def get_job(id: str, desk: DeskOf) -> schemas.Job:
+    wanted = pb.GetMessageRequest(business_id=desk.business_id, id=id)
+    found = await desk.call(lambda link: link.communications.GetMessage, wanted, job_id=id)
+    return convert.job(found.message)
+
+
+@router.get(
+    f"{BUSINESS}/outbox",
+    summary="What was sent without an outside provider",
+    response_model_exclude_none=True,
+    openapi_extra=responses.query_parameters(schemas.OutboxQuery),
+    responses={
+        **responses.answer(200, "In sending order.", [responses.OUTBOX_ENTRY]),
+        **responses.COMMON,
+        **responses.BAD_LIMIT,
+    },
+)
+async def list_outbox(request: Request, desk: DeskOf) -> list[schemas.OutboxEntry]:
+    async with desk.reading_input(pb.ACTION_VIEW_JOBS):
+        query = parse_query(schemas.OutboxQuery, request.query_params)
+    wanted = pb.ListOutboxRequest(
+        business_id=desk.business_id,
+        communication_id=query.communication_id or "",
+        limit=query.limit or OUTBOX_LIMIT,
+    )
+    found = await desk.call(lambda link: link.communications.ListOutbox, wanted)
+    return [convert.outbox_entry(entry) for entry in found.entries]
