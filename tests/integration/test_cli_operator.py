@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from jobline.client import JoblineClient
@@ -69,6 +70,42 @@ def test_queues_are_listed_with_their_counts_and_policies(client: JoblineClient,
     assert queues["orders"]["stats"]["ready"] == 3
     assert queues["email_default"]["policy"]["max_running"] == 1
     assert queues["email_default"]["policy"]["timeout"] == 180
+
+
+def test_a_queue_is_shown_with_what_became_of_its_jobs(
+    client: JoblineClient, cli: CommandLine, worker: HandWorker
+) -> None:
+    for _ in range(5):
+        client.enqueue("parcels", "greet")
+    for _ in range(2):
+        worker.complete(worker.claim("parcels"), None)
+    worker.fail(worker.claim("parcels"), "PROVIDER_ERROR", "the van broke down", retryable=False)
+    cli.json("jobs", "cancel", client.enqueue("parcels", "greet").id)
+    history = cli.json("queues", "show", "parcels")["queue"]["history"]
+    counts = {name: history[name] for name in ("succeeded", "failed", "cancelled")}
+    assert counts == {"succeeded": 2, "failed": 1, "cancelled": 1}
+    assert history["failure_rate"] == pytest.approx(100 / 6)
+    assert history["mean_run_time"] > 0
+    assert history["oldest_pending"] is not None
+    lines = dict(line.split(maxsplit=1) for line in cli.run("queues", "show", "parcels").stdout.splitlines())
+    assert lines["pending"].startswith("2 (the oldest is due for ")
+    assert lines["failed"] == "1 (16.7 %)"
+    empty = cli.json("queues", "show", "ingestion")["queue"]["history"]
+    assert (empty["failure_rate"], empty["mean_run_time"], empty["oldest_pending"]) == (0, None, None)
+
+
+def test_an_operator_stores_businesses_and_their_members(cli: CommandLine, fresh_database: str) -> None:
+    assert cli.json("businesses", "store", "acme", "--name", "Acme Ltd")["created"] is True
+    assert cli.json("businesses", "store", "acme", "--name", "Acme Inc")["created"] is False
+    assert "is Support in business acme" in cli.run("businesses", "member", "acme", "u-1", "Support").stdout
+    with psycopg.connect(fresh_database) as database:
+        assert database.execute("SELECT name FROM businesses WHERE id = 'acme'").fetchone() == ("Acme Inc",)
+        assert database.execute("SELECT user_id, role FROM business_members").fetchall() == [("u-1", "Support")]
+    cli.json("businesses", "member", "acme", "u-1")
+    with psycopg.connect(fresh_database) as database:
+        assert database.execute("SELECT count(*) FROM business_members").fetchone() == (0,)
+    refused = cli.run("businesses", "member", "nobody", "u-1", "User")
+    assert (refused.returncode, "business nobody not found" in refused.stderr) == (1, True)
 
 
 def test_jobs_are_filtered_and_what_the_limit_cuts_is_said(client: JoblineClient, cli: CommandLine) -> None:

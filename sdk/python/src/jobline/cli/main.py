@@ -12,6 +12,7 @@ from importlib.metadata import entry_points
 
 import typer
 
+from jobline.cli.business_commands import businesses
 from jobline.cli.connection import CallFailed
 from jobline.cli.job_commands import jobs
 from jobline.cli.output import remark, tolerate_any_character
@@ -24,7 +25,7 @@ from jobline.runtime import SettingsError
 __all__ = ["main"]
 
 _INTERRUPTED = 130
-_OWN_COMMANDS = ("token", "settings", "jobs", "queues", "workers")
+_OWN_COMMANDS = ("token", "settings", "jobs", "queues", "workers", "businesses")
 
 
 def main() -> None:
@@ -55,6 +56,7 @@ def build(arguments: Sequence[str]) -> typer.Typer:
     app.add_typer(jobs, name="jobs")
     app.add_typer(queues, name="queues")
     app.add_typer(workers, name="workers")
+    app.add_typer(businesses, name="businesses")
     return app
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
@@ -9,7 +10,7 @@ import typer
 from jobline.cli.connection import connect
 from jobline.cli.documents import document
 from jobline.cli.output import JsonOption, print_document, print_page
-from jobline.cli.queue_tables import queue_table
+from jobline.cli.queue_tables import history_table, queue_table
 from jobline.cli.terminal_text import plain
 from jobline.client import Queue
 
@@ -29,6 +30,17 @@ def list_queues(as_json: JsonOption = False) -> None:
         print_document({"queues": [document(queue) for queue in found]})
     else:
         print_page(queue_table(found))
+
+
+@queues.command()
+def show(queue: QueueName, as_json: JsonOption = False) -> None:
+    """Show one queue with what became of its jobs: failures, run time, the oldest one that waits."""
+    with connect() as client:
+        found = client.get_queue(queue, with_history=True)
+    if as_json:
+        print_document({"queue": document(found)})
+    else:
+        print_page(history_table(found, datetime.now(UTC)))
 
 
 @queues.command()

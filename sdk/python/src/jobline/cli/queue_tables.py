@@ -12,7 +12,7 @@ from jobline.cli.clock import since, span
 from jobline.cli.terminal_text import plain
 from jobline.client import Queue, QueuePolicy, WorkerInfo
 
-__all__ = ["queue_table", "worker_table"]
+__all__ = ["history_table", "queue_table", "worker_table"]
 
 
 def queue_table(queues: Iterable[Queue]) -> Table:
@@ -33,6 +33,27 @@ def queue_table(queues: Iterable[Queue]) -> Table:
             str(stats.free_capacity),
             Text("paused", style="bold red") if queue.paused else "",
         )
+    return table
+
+
+def history_table(queue: Queue, now: datetime) -> Table:
+    """One queue, a number a line, in the words of the job's states."""
+    table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
+    stats, history = queue.stats, queue.history
+    assert history is not None
+    oldest = history.oldest_pending
+    waiting = f" (the oldest is due for {since(oldest, now)})" if oldest is not None and oldest < now else ""
+    rows = {
+        "queue": f"{queue.name}{' (paused)' if queue.paused else ''}",
+        "pending": f"{stats.ready + stats.delayed}{waiting}",
+        "running": f"{stats.running} (limit {_limits(queue.policy)})",
+        "succeeded": str(history.succeeded),
+        "failed": f"{history.failed} ({history.failure_rate:.1f} %)",
+        "cancelled": str(history.cancelled),
+        "mean run time": "-" if history.mean_run_time is None else span(history.mean_run_time),
+    }
+    for name, value in rows.items():
+        table.add_row(Text(name, style="bold"), plain(value))
     return table
 
 

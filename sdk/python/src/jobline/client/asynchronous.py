@@ -11,7 +11,7 @@ import uuid_utils
 
 from jobline.client import convert
 from jobline.client.batcher import Batcher, requests
-from jobline.client.calls import DEFAULT_DEADLINE, Calls, job_stub, queue_stub
+from jobline.client.calls import DEFAULT_DEADLINE, Calls, account_stub, job_stub, queue_stub
 from jobline.client.models import (
     Change,
     EnqueuedJob,
@@ -26,7 +26,7 @@ from jobline.client.models import (
 )
 from jobline.client.watching import watch_jobs
 from jobline.runtime import Settings
-from jobline.v1 import job_service_pb2, queue_service_pb2
+from jobline.v1 import account_service_pb2, job_service_pb2, queue_service_pb2
 
 __all__ = ["AsyncJoblineClient"]
 
@@ -204,8 +204,9 @@ class AsyncJoblineClient:
         )
         return tuple(map(convert.queue, response.queues))
 
-    async def get_queue(self, queue: str) -> Queue:
-        request = queue_service_pb2.GetQueueRequest(queue=queue)
+    async def get_queue(self, queue: str, *, with_history: bool = False) -> Queue:
+        """A queue; with what became of its jobs on demand, which is counted in the table."""
+        request = queue_service_pb2.GetQueueRequest(queue=queue, with_history=with_history)
         response = await self._calls.unary(
             lambda channel: queue_stub(channel).GetQueue, request, idempotent=True, deadline=self._deadline
         )
@@ -241,6 +242,23 @@ class AsyncJoblineClient:
             lambda channel: queue_stub(channel).DrainWorker, request, idempotent=True, deadline=self._deadline
         )
         return tuple(map(convert.worker, response.workers))
+
+    # ---- accounts -----------------------------------------------------------------------------------------------
+
+    async def store_business(self, business_id: str, name: str = "") -> bool:
+        """Stores a business, or changes its name; whether it is new."""
+        request = account_service_pb2.StoreBusinessRequest(id=business_id, name=name)
+        response = await self._calls.unary(
+            lambda channel: account_stub(channel).StoreBusiness, request, idempotent=True, deadline=self._deadline
+        )
+        return response.created
+
+    async def set_member(self, business_id: str, user_id: str, role: str) -> None:
+        """Gives a user a role in a business; an empty one ends the membership. Raises NotFound for an unknown business."""
+        request = account_service_pb2.SetMemberRequest(business_id=business_id, user_id=user_id, role=role)
+        await self._calls.unary(
+            lambda channel: account_stub(channel).SetMember, request, idempotent=True, deadline=self._deadline
+        )
 
     # ---- inside -------------------------------------------------------------------------------------------------
 

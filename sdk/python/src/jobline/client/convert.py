@@ -154,6 +154,18 @@ def queue(message: queue_pb2.Queue) -> models.Queue:
             oldest_ready_age=_optional_seconds(stats, "oldest_ready_age"),
             free_capacity=stats.free_capacity,
         ),
+        history=_history(message.history) if message.HasField("history") else None,
+    )
+
+
+def _history(message: queue_pb2.QueueHistory) -> models.QueueHistory:
+    return models.QueueHistory(
+        succeeded=message.succeeded,
+        failed=message.failed,
+        cancelled=message.cancelled,
+        failure_rate=message.failure_rate,
+        mean_run_time=_optional_seconds(message, "mean_run_time"),
+        oldest_pending=_time(message, "oldest_pending"),
     )
 
 

@@ -28,6 +28,7 @@ __all__ = [
     "NewJob",
     "Progress",
     "Queue",
+    "QueueHistory",
     "QueuePolicy",
     "QueueStats",
     "Step",
@@ -257,12 +258,25 @@ class QueueStats:
 
 
 @dataclass(frozen=True, slots=True)
+class QueueHistory:
+    """What became of a queue's jobs; `failure_rate` in percent of all, `mean_run_time` in seconds."""
+
+    succeeded: int
+    failed: int
+    cancelled: int
+    failure_rate: float
+    mean_run_time: float | None
+    oldest_pending: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Queue:
-    """A queue as it stands now."""
+    """A queue as it stands now; `history` only where it was asked for."""
 
     policy: QueuePolicy
     paused: bool
     stats: QueueStats
+    history: QueueHistory | None
 
     @property
     def name(self) -> str:

@@ -132,8 +132,9 @@ class JoblineClient:
         """Every queue that has a policy or live jobs, by name."""
         return self._wait(self._client.list_queues())
 
-    def get_queue(self, queue: str) -> Queue:
-        return self._wait(self._client.get_queue(queue))
+    def get_queue(self, queue: str, *, with_history: bool = False) -> Queue:
+        """A queue; with what became of its jobs on demand, which is counted in the table."""
+        return self._wait(self._client.get_queue(queue, with_history=with_history))
 
     def pause_queue(self, queue: str, reason: str = "") -> Queue:
         """Nothing of the queue is claimed any more; what runs goes on. Survives restarts."""
@@ -149,6 +150,14 @@ class JoblineClient:
     def drain_worker(self, worker: str) -> tuple[WorkerInfo, ...]:
         """Tells a session, or all sessions of a name, to finish and leave; returns those that were told."""
         return self._wait(self._client.drain_worker(worker))
+
+    def store_business(self, business_id: str, name: str = "") -> bool:
+        """Stores a business, or changes its name; whether it is new."""
+        return self._wait(self._client.store_business(business_id, name))
+
+    def set_member(self, business_id: str, user_id: str, role: str) -> None:
+        """Gives a user a role in a business; an empty one ends the membership. Raises NotFound for an unknown business."""
+        self._wait(self._client.set_member(business_id, user_id, role))
 
     def list(
         self,
