@@ -13,7 +13,18 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-from benchmarks import big_table, draining, enqueueing, idle_stack, idle_streams, keyed, latency, listing, snapshot
+from benchmarks import (
+    big_table,
+    draining,
+    enqueueing,
+    idle_stack,
+    idle_streams,
+    keyed,
+    latency,
+    listing,
+    messages,
+    snapshot,
+)
 from benchmarks.house import House, open_house
 from benchmarks.machine import Machine, commit_ms
 from benchmarks.publishing import publish
@@ -56,6 +67,7 @@ SCENARIOS: Mapping[str, Mapping[str, Stage]] = {
         "e-mail list, gRPC": _anew(listing.by_grpc),
         "e-mail list, REST": _anew(listing.by_rest),
     },
+    "messages": {"communication queue, REST": messages.stage},
 }
 
 #: Those that take minutes, by `--heavy`.

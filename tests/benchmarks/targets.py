@@ -1,9 +1,11 @@
-"""What issue 3 asks of Jobline by itself: figures of `make bench` with what they must and should reach."""
+"""What is asked of Jobline by itself: figures of `make bench` with what they must and should reach."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+
+from benchmarks import messages
 
 __all__ = ["TARGETS", "Target"]
 
@@ -38,4 +40,5 @@ TARGETS: Mapping[tuple[str, str], Target] = {
     ("a held snapshot", "share"): Target(70, 90),
     ("an idle stream", "each"): Target(100, 50, is_upper=True),
     ("idle", "together"): Target(2, 0.5, is_upper=True),
+    **{("communication queue, REST", name): Target(20, 20, is_upper=True) for name in messages.POLLS},
 }

@@ -27,7 +27,7 @@ CALLERS = 64
 
 @dataclass(frozen=True)
 class Sizes:
-    """Numbers of jobs, of e-mail items, of polls, keys and streams; times are in seconds."""
+    """Numbers of jobs, of e-mail items, of polls, keys, streams and messages; times are in seconds."""
 
     single: int = 2_000
     concurrent: int = 16_000
@@ -48,6 +48,8 @@ class Sizes:
     snapshot: float = 60.0
     streams: int = 400
     idle: float = 25.0
+    messages: int = 200_000
+    businesses: int = 500
 
 
 FULL = Sizes()
@@ -68,6 +70,8 @@ QUICK = Sizes(
     snapshot=15.0,
     streams=100,
     idle=10.0,
+    messages=20_000,
+    businesses=50,
 )
 
 
