@@ -272,13 +272,13 @@ FENCES: dict[str, tuple[Scenario, *tuple[Mutation, ...]]] = {
         Mutation(f"{SQL}/cancel_jobs.sql", "AND r.remove AND j.finished_at IS NULL", "AND r.remove"),
     ),
     "request_cancel: unfinished": (cancel_request, Mutation(f"{SQL}/request_cancel.sql", UNFINISHED, "")),
-    "retry_job: failed or cancelled": (
+    "retry_jobs: failed or cancelled": (
         retry_of_a_success,
-        Mutation(f"{SQL}/retry_job.sql", " AND state IN ('failed', 'cancelled')", ""),
+        Mutation(f"{SQL}/retry_jobs.sql", " AND j.state IN ('failed', 'cancelled')", ""),
     ),
-    "retry_job: out of its old lease": (
+    "retry_jobs: out of its old lease": (
         retry_beside_its_old_batch,
-        Mutation(f"{SQL}/retry_job.sql", "CAST(%(id)s AS uuid) = ANY (job_ids)", "false"),
+        Mutation(f"{SQL}/retry_jobs.sql", "WHERE EXISTS (", "WHERE false AND EXISTS ("),
     ),
     "pause_queue: again": (
         pause_again,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
+from concurrent import futures
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
@@ -42,13 +43,13 @@ def waiting_call(
 ) -> Future[Answer]:
     """A call that the service has found nothing for yet."""
     call = pool.submit(calls.claim_due, queue, owner, at, wait=PATIENCE)
-
-    def waits() -> bool:
-        workers = calls.queues.ListWorkers(queue_service_pb2.ListWorkersRequest()).workers
-        return any(queue in worker.queues and worker.name == "operator" for worker in workers)
-
-    eventually_blocking(waits, what="the call waits")
+    eventually_blocking(lambda: count_waiting(calls, queue), what="the call waits")
     return call
+
+
+def count_waiting(calls: Calls, queue: str) -> int:
+    workers = calls.queues.ListWorkers(queue_service_pb2.ListWorkersRequest()).workers
+    return sum(queue in worker.queues and worker.name == "operator" for worker in workers)
 
 
 def streaming(calls: Calls, queue: str, capacity: int) -> RawWorker:
@@ -153,6 +154,37 @@ def test_a_slot_that_comes_free_goes_to_the_scope_past_what_the_stream_would_get
     assert calls.queues.GetQueue(running).queue.stats.running == 2
     assert len(worker.assignments) - len(worker.acks) == 1
     worker.capacity(0)
+    worker.cut()
+
+
+def test_an_owner_with_many_calls_gets_no_more_slots_than_with_one_beside_a_stream(calls: Calls):
+    worker = streaming(calls, "due_one", 1)
+    (blocking,) = calls.enqueue(new_job("due_one"))
+    runs = worker.await_jobs(1)
+    calls.enqueue(*(new_job("due_one", owner="business:mine") for _ in range(3)))
+    urgent = calls.enqueue(*(new_job("due_one", owner="business:other", priority=10) for _ in range(2)))
+    order = []
+    with ThreadPoolExecutor(3) as pool:
+        waiting = [pool.submit(calls.claim_due, "due_one", "business:mine", most=1, wait=PATIENCE) for _ in range(3)]
+        eventually_blocking(lambda: count_waiting(calls, "due_one") == 3, what="all three calls wait")
+        worker.complete(runs[0])
+        for turn in range(4):
+            if turn % 2 == 0:
+                call = next(futures.as_completed(waiting, AT_ONCE))
+                waiting.remove(call)
+                (run,) = call.result().assignments
+                order.append("business:mine")
+                calls.complete(run)
+            else:
+                run = worker.await_jobs(2 + turn // 2)[-1]
+                order.append(calls.job(run.job_id).owner)
+                worker.complete(run)
+        last = waiting[0].result(AT_ONCE)
+    assert blocking == runs[0].job_id
+    assert order == ["business:mine", "business:other"] * 2
+    assert {calls.state(each) for each in urgent} == {"succeeded"}
+    assert len(last.assignments) == 1
+    calls.complete(last.assignments[0])
     worker.cut()
 
 

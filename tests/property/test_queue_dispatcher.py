@@ -129,6 +129,16 @@ class DispatcherMachine(RuleBasedStateMachine):
         if not lease.jobs:
             self.picked.remove(lease)
 
+    @precondition(lambda self: self.picked)
+    @rule(data=st.data())
+    def find_a_row_locked(self, data: st.DataObject) -> None:
+        lease = data.draw(st.sampled_from(self.picked))
+        job = data.draw(st.sampled_from(sorted(lease.jobs.values(), key=lambda job: job.seq)))
+        self.dispatcher.hold_back(lease, job)
+        assert job.place in (Place.DELAYED, Place.NOWHERE), "nobody picks it for a moment"
+        if not lease.jobs:
+            self.picked.remove(lease)
+
     @precondition(lambda self: self.running())
     @rule(data=st.data(), again=st.sampled_from((None, 0.0, 5.0)))
     def end(self, data: st.DataObject, again: float | None) -> None:
@@ -165,6 +175,11 @@ class DispatcherMachine(RuleBasedStateMachine):
         delayed = [job for job in self.dispatcher.jobs.values() if job.place is Place.DELAYED]
         places = [*picked, *due, *delayed, *self.running(), *self.withdrawn, *self.dispatcher.expired]
         assert sorted(job.id for job in places) == sorted(self.known)
+
+    @invariant()
+    def what_is_held_back_waits_with_the_delayed_jobs_though_it_is_due(self) -> None:
+        held_back = self.dispatcher.held_back
+        assert all(job.place is Place.DELAYED and job.run_at <= self.dispatcher.clock.now() for job in held_back)
 
     @invariant()
     def positions_count_from_one_without_gaps(self) -> None:
@@ -292,12 +307,13 @@ class ScopeMachine(DispatcherMachine):
                 continue
             mine = [job for job in live if job.queue == scope.queue and scope.covers(job)]
             running = [job for job in mine if job.lease and job.lease.session_id != claimer.session.id]
-            waiting = [job for job in mine if job.place in (Place.DUE, Place.PICKED)]
+            held_back = self.dispatcher.held_back
+            waiting = [job for job in mine if job.place in (Place.DUE, Place.PICKED) or job in held_back]
             unsure = [job for job in mine if job.place is Place.NOWHERE]
             left = scope.left(claimer.session, paused=False)
             assert left.running == len(running)
             assert len(waiting) <= left.pending <= len(waiting) + len(unsure)
-            assert not [job for job in mine if job.place is Place.DELAYED]
+            assert not [job for job in mine if job.place is Place.DELAYED and job not in held_back]
 
 
 TestScopes = ScopeMachine.TestCase

@@ -39,7 +39,7 @@ class HookedCore:
 
     def __init__(self, core: QueueCore, database_url: str) -> None:
         self._core = core
-        self._database_url = database_url
+        self.database_url = database_url
 
     @property
     def active(self) -> ActiveTerm:
@@ -47,7 +47,7 @@ class HookedCore:
 
     def rows(self, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
         """The rows of a statement, past the service."""
-        return execute(self._database_url, statement, *parameters)
+        return execute(self.database_url, statement, *parameters)
 
     async def enqueue(self, *jobs: NewJob, request_id: str = "") -> list[str]:
         stored = await self.active.enqueuer.enqueue(jobs, "tests", request_id or str(uuid_utils.uuid7()))

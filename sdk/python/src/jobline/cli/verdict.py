@@ -14,6 +14,7 @@ from jobline.client import Job, JobState
 __all__ = ["advice", "verdict"]
 
 _WAIT_ADVICE = {
+    "ROW_LOCKED": "end the transaction that has locked it: SELECT * FROM pg_stat_activity WHERE state LIKE 'idle in%'",
     "QUEUE_PAUSED": "jobline queues resume {queue}",
     "NO_WORKER": "jobline workers list, then start a worker for queue {queue}: jobline-worker serve",
     "NO_CAPACITY": "jobline workers list, then start another worker if they are all busy with good reason",

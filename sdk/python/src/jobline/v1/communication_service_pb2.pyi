@@ -12,7 +12,7 @@ Rights. Every call names the business and needs one right in it (see Action); th
                                        by the token; else its row in `business_members`; else it has no right
   service token `operator`             Admin in every business
   service token `producer`             Manager in every business
-Roles compare without regard to case; one that the matrix does not know counts as User. The checks come in this order:
+Roles compare without regard to the case of A-Z; one that the matrix does not know counts as User. The checks come in this order:
 the business, the right, the fields, the job, its status.
 
 Process now: ask `Authorize` for ACTION_PROCESS, then call WorkerControlService.ProcessNow with queue `communications` and
@@ -506,9 +506,11 @@ class GetMessageHealthResponse(_message.Message):
     REASONS_FIELD_NUMBER: _builtins.int
     STATS_FIELD_NUMBER: _builtins.int
     healthy: _builtins.bool
-    """Every number is inside the healthy range, and none asks for an alert."""
+    """`pending` < 100, `failed` < 10 and `processing` < 20."""
     alert: _builtins.bool
-    """At least one number asks for an alert."""
+    """`pending` > 100, `failed` > 10, the mean > 10 s, `oldest_pending` more than 5 minutes ago, or more than 5 % of all jobs
+    failed.
+    """
     @_builtins.property
     def reasons(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """One sentence for each threshold that is crossed, alerts first."""

@@ -69,7 +69,7 @@ class CommunicationServiceStub:
                 request_serializer=jobline_dot_v1_dot_communication__service__pb2.GetMessageRequest.SerializeToString,
                 response_deserializer=jobline_dot_v1_dot_communication__service__pb2.GetMessageResponse.FromString,
                 _registered_method=True)
-        self.ListCommunicationMessages = channel.unary_unary(
+        self.ListCommunicationMessages = channel.unary_stream(
                 '/jobline.v1.CommunicationService/ListCommunicationMessages',
                 request_serializer=jobline_dot_v1_dot_communication__service__pb2.ListCommunicationMessagesRequest.SerializeToString,
                 response_deserializer=jobline_dot_v1_dot_communication__service__pb2.ListCommunicationMessagesResponse.FromString,
@@ -148,7 +148,8 @@ class CommunicationServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ExportMessages(self, request, context):
-        """Every job that matches, in the order of creation, in batches, as one moment saw them. Right: VIEW_JOBS.
+        """The jobs that match, in the order of creation, in batches: every one that exists and matches throughout, once, each as it
+        is when its batch is read. Right: VIEW_JOBS.
 
         Errors: as ListMessages.
         """
@@ -167,7 +168,9 @@ class CommunicationServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListCommunicationMessages(self, request, context):
-        """History entries and jobs of one communication, ascending by `scheduled_at`; an unknown one has none. Right: VIEW_JOBS.
+        """History entries and jobs of one communication in batches, ascending by `scheduled_at`; an unknown one has none. Which they
+        are and how they are sorted is of one moment, and up to 200 are shown as of that moment; the others are shown as they are
+        when their batch is read, without those that are gone by then. Right: VIEW_JOBS.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -196,6 +199,9 @@ class CommunicationServiceServicer:
 
     def RetryFailedMessages(self, request, context):
         """Retries every failed job that matches, or (dry run) tells which that would be. Right: RETRY.
+
+        The jobs are retried in groups, each in one transaction: a call that breaks off may have retried some, and whoever makes it
+        again retries the others.
 
         Errors:
         INVALID_ARGUMENT / INVALID_FIELD              a bad filter
@@ -265,7 +271,7 @@ def add_CommunicationServiceServicer_to_server(servicer, server):
                     request_deserializer=jobline_dot_v1_dot_communication__service__pb2.GetMessageRequest.FromString,
                     response_serializer=jobline_dot_v1_dot_communication__service__pb2.GetMessageResponse.SerializeToString,
             ),
-            'ListCommunicationMessages': grpc.unary_unary_rpc_method_handler(
+            'ListCommunicationMessages': grpc.unary_stream_rpc_method_handler(
                     servicer.ListCommunicationMessages,
                     request_deserializer=jobline_dot_v1_dot_communication__service__pb2.ListCommunicationMessagesRequest.FromString,
                     response_serializer=jobline_dot_v1_dot_communication__service__pb2.ListCommunicationMessagesResponse.SerializeToString,
@@ -506,7 +512,7 @@ class CommunicationService:
             wait_for_ready=None,
             timeout=None,
             metadata=None):
-        return grpc.experimental.unary_unary(
+        return grpc.experimental.unary_stream(
             request,
             target,
             '/jobline.v1.CommunicationService/ListCommunicationMessages',

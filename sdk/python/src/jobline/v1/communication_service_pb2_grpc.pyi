@@ -12,7 +12,7 @@ Rights. Every call names the business and needs one right in it (see Action); th
                                        by the token; else its row in `business_members`; else it has no right
   service token `operator`             Admin in every business
   service token `producer`             Manager in every business
-Roles compare without regard to case; one that the matrix does not know counts as User. The checks come in this order:
+Roles compare without regard to the case of A-Z; one that the matrix does not know counts as User. The checks come in this order:
 the business, the right, the fields, the job, its status.
 
 Process now: ask `Authorize` for ACTION_PROCESS, then call WorkerControlService.ProcessNow with queue `communications` and
@@ -72,7 +72,8 @@ class CommunicationServiceStub:
       INVALID_ARGUMENT / INVALID_FIELD              a bad filter, page size or page token
     """
     ExportMessages: _grpc.UnaryStreamMultiCallable[_communication_service_pb2.ExportMessagesRequest, _communication_service_pb2.ExportMessagesResponse]
-    """Every job that matches, in the order of creation, in batches, as one moment saw them. Right: VIEW_JOBS.
+    """The jobs that match, in the order of creation, in batches: every one that exists and matches throughout, once, each as it
+    is when its batch is read. Right: VIEW_JOBS.
 
     Errors: as ListMessages.
     """
@@ -82,8 +83,11 @@ class CommunicationServiceStub:
     Errors:
       NOT_FOUND / JOB_NOT_FOUND                     neither, or another business's; also for an id that is no UUID
     """
-    ListCommunicationMessages: _grpc.UnaryUnaryMultiCallable[_communication_service_pb2.ListCommunicationMessagesRequest, _communication_service_pb2.ListCommunicationMessagesResponse]
-    """History entries and jobs of one communication, ascending by `scheduled_at`; an unknown one has none. Right: VIEW_JOBS."""
+    ListCommunicationMessages: _grpc.UnaryStreamMultiCallable[_communication_service_pb2.ListCommunicationMessagesRequest, _communication_service_pb2.ListCommunicationMessagesResponse]
+    """History entries and jobs of one communication in batches, ascending by `scheduled_at`; an unknown one has none. Which they
+    are and how they are sorted is of one moment, and up to 200 are shown as of that moment; the others are shown as they are
+    when their batch is read, without those that are gone by then. Right: VIEW_JOBS.
+    """
     ListOutbox: _grpc.UnaryUnaryMultiCallable[_communication_service_pb2.ListOutboxRequest, _communication_service_pb2.ListOutboxResponse]
     """What was sent without an outside provider, in sending order. Right: VIEW_JOBS.
 
@@ -99,6 +103,9 @@ class CommunicationServiceStub:
     """
     RetryFailedMessages: _grpc.UnaryUnaryMultiCallable[_communication_service_pb2.RetryFailedMessagesRequest, _communication_service_pb2.RetryFailedMessagesResponse]
     """Retries every failed job that matches, or (dry run) tells which that would be. Right: RETRY.
+
+    The jobs are retried in groups, each in one transaction: a call that breaks off may have retried some, and whoever makes it
+    again retries the others.
 
     Errors:
       INVALID_ARGUMENT / INVALID_FIELD              a bad filter
@@ -143,7 +150,8 @@ class CommunicationServiceAsyncStub(CommunicationServiceStub):
       INVALID_ARGUMENT / INVALID_FIELD              a bad filter, page size or page token
     """
     ExportMessages: _aio.UnaryStreamMultiCallable[_communication_service_pb2.ExportMessagesRequest, _communication_service_pb2.ExportMessagesResponse]  # type: ignore[assignment]
-    """Every job that matches, in the order of creation, in batches, as one moment saw them. Right: VIEW_JOBS.
+    """The jobs that match, in the order of creation, in batches: every one that exists and matches throughout, once, each as it
+    is when its batch is read. Right: VIEW_JOBS.
 
     Errors: as ListMessages.
     """
@@ -153,8 +161,11 @@ class CommunicationServiceAsyncStub(CommunicationServiceStub):
     Errors:
       NOT_FOUND / JOB_NOT_FOUND                     neither, or another business's; also for an id that is no UUID
     """
-    ListCommunicationMessages: _aio.UnaryUnaryMultiCallable[_communication_service_pb2.ListCommunicationMessagesRequest, _communication_service_pb2.ListCommunicationMessagesResponse]  # type: ignore[assignment]
-    """History entries and jobs of one communication, ascending by `scheduled_at`; an unknown one has none. Right: VIEW_JOBS."""
+    ListCommunicationMessages: _aio.UnaryStreamMultiCallable[_communication_service_pb2.ListCommunicationMessagesRequest, _communication_service_pb2.ListCommunicationMessagesResponse]  # type: ignore[assignment]
+    """History entries and jobs of one communication in batches, ascending by `scheduled_at`; an unknown one has none. Which they
+    are and how they are sorted is of one moment, and up to 200 are shown as of that moment; the others are shown as they are
+    when their batch is read, without those that are gone by then. Right: VIEW_JOBS.
+    """
     ListOutbox: _aio.UnaryUnaryMultiCallable[_communication_service_pb2.ListOutboxRequest, _communication_service_pb2.ListOutboxResponse]  # type: ignore[assignment]
     """What was sent without an outside provider, in sending order. Right: VIEW_JOBS.
 
@@ -170,6 +181,9 @@ class CommunicationServiceAsyncStub(CommunicationServiceStub):
     """
     RetryFailedMessages: _aio.UnaryUnaryMultiCallable[_communication_service_pb2.RetryFailedMessagesRequest, _communication_service_pb2.RetryFailedMessagesResponse]  # type: ignore[assignment]
     """Retries every failed job that matches, or (dry run) tells which that would be. Right: RETRY.
+
+    The jobs are retried in groups, each in one transaction: a call that breaks off may have retried some, and whoever makes it
+    again retries the others.
 
     Errors:
       INVALID_ARGUMENT / INVALID_FIELD              a bad filter
@@ -247,7 +261,8 @@ class CommunicationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _communication_service_pb2.ExportMessagesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_communication_service_pb2.ExportMessagesResponse], _abc.AsyncIterator[_communication_service_pb2.ExportMessagesResponse]]:
-        """Every job that matches, in the order of creation, in batches, as one moment saw them. Right: VIEW_JOBS.
+        """The jobs that match, in the order of creation, in batches: every one that exists and matches throughout, once, each as it
+        is when its batch is read. Right: VIEW_JOBS.
 
         Errors: as ListMessages.
         """
@@ -269,8 +284,11 @@ class CommunicationServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _communication_service_pb2.ListCommunicationMessagesRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_communication_service_pb2.ListCommunicationMessagesResponse, _abc.Awaitable[_communication_service_pb2.ListCommunicationMessagesResponse]]:
-        """History entries and jobs of one communication, ascending by `scheduled_at`; an unknown one has none. Right: VIEW_JOBS."""
+    ) -> _typing.Union[_abc.Iterator[_communication_service_pb2.ListCommunicationMessagesResponse], _abc.AsyncIterator[_communication_service_pb2.ListCommunicationMessagesResponse]]:
+        """History entries and jobs of one communication in batches, ascending by `scheduled_at`; an unknown one has none. Which they
+        are and how they are sorted is of one moment, and up to 200 are shown as of that moment; the others are shown as they are
+        when their batch is read, without those that are gone by then. Right: VIEW_JOBS.
+        """
 
     @_abc_1.abstractmethod
     def ListOutbox(
@@ -304,6 +322,9 @@ class CommunicationServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_communication_service_pb2.RetryFailedMessagesResponse, _abc.Awaitable[_communication_service_pb2.RetryFailedMessagesResponse]]:
         """Retries every failed job that matches, or (dry run) tells which that would be. Right: RETRY.
+
+        The jobs are retried in groups, each in one transaction: a call that breaks off may have retried some, and whoever makes it
+        again retries the others.
 
         Errors:
           INVALID_ARGUMENT / INVALID_FIELD              a bad filter

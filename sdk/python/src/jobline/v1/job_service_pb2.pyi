@@ -591,7 +591,9 @@ class WaitReason(_message.Message):
     CODE_FIELD_NUMBER: _builtins.int
     DETAIL_FIELD_NUMBER: _builtins.int
     code: _builtins.str
-    """`DELAYED`, `BACKOFF`, `QUEUE_PAUSED`, `QUEUE_LIMIT`, `KEY_LIMIT`, `RATE_LIMIT`, `NO_WORKER`, `NO_CAPACITY`, `BEHIND_OTHERS`."""
+    """`DELAYED`, `BACKOFF`, `ROW_LOCKED`, `QUEUE_PAUSED`, `QUEUE_LIMIT`, `KEY_LIMIT`, `RATE_LIMIT`, `NO_WORKER`, `NO_CAPACITY`,
+    `BEHIND_OTHERS`.
+    """
     detail: _builtins.str
     def __init__(
         self,

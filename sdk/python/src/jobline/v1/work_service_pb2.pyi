@@ -1075,8 +1075,9 @@ Global___ClaimJobsRequest: _TypeAlias = ClaimJobsRequest  # noqa: Y015
 @_typing.final
 class DueScope(_message.Message):
     """The pending jobs, of the kinds that the call names, whose `run_at` and `created_at` lie at or before a moment: a set that
-    only shrinks, since whatever is stored, retried or put off later has a later `run_at`. Whoever claims until it is empty has
-    had each of them attempted once.
+    only shrinks, since whatever is stored later has a later `created_at`, and whatever is retried or put off later a later
+    `run_at`. Whoever claims until it is empty has had each of them attempted once. Calls of one owner in one queue are as one: a
+    second one that waits gets a slot only after those that do not name a scope had one.
     """
 
     DESCRIPTOR: _descriptor.Descriptor

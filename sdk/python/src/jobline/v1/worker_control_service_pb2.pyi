@@ -10,7 +10,9 @@ before; this service knows no users.
 Errors that any call can meet:
   UNAUTHENTICATED / UNAUTHENTICATED        no valid service token
   PERMISSION_DENIED / FORBIDDEN            the role does not allow the call
-  UNAVAILABLE                              the queue service does not answer, or this worker is stopping
+  UNAVAILABLE / NOT_ACTIVE                 the queue service does not answer this worker, or the worker is stopping and has
+                                           run nothing for the call: another worker service may be asked
+  UNAVAILABLE / DRAINING                   the worker is stopping, and has run some of what was asked for
 """
 
 from google.protobuf import descriptor as _descriptor

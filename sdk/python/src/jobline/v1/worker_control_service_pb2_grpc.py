@@ -45,9 +45,10 @@ class WorkerControlServiceServicer:
     """Missing associated documentation comment in .proto file."""
 
     def ProcessNow(self, request, context):
-        """Runs the jobs that are due at the call, each once, in batches, under the same order and limits as every claim, and
-        answers when all of them have been attempted, by this call or by whoever else held them. Jobs that become due later,
-        and those of other owners, stay as they are. Works for every queue whose kinds this worker has pipelines for, also
+        """Runs the jobs that are due at the call, each once, in batches, and answers when all of them have been attempted, by this
+        call or by whoever else held them. They run in the order of the queue among themselves, past the jobs of others, and under
+        the same limits as every claim; several calls for one owner share what one would get. Jobs that become due later, and
+        those of other owners, stay as they are. Works for every queue whose kinds this worker has pipelines for, also
         those that its stream does not pull. While the queue is paused it attempts nothing and answers at once.
 
         A caller that hangs up stops the claiming; what runs is finished.

@@ -10,7 +10,9 @@ before; this service knows no users.
 Errors that any call can meet:
   UNAUTHENTICATED / UNAUTHENTICATED        no valid service token
   PERMISSION_DENIED / FORBIDDEN            the role does not allow the call
-  UNAVAILABLE                              the queue service does not answer, or this worker is stopping
+  UNAVAILABLE / NOT_ACTIVE                 the queue service does not answer this worker, or the worker is stopping and has
+                                           run nothing for the call: another worker service may be asked
+  UNAVAILABLE / DRAINING                   the worker is stopping, and has run some of what was asked for
 """
 
 from collections import abc as _abc
@@ -42,9 +44,10 @@ class WorkerControlServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> WorkerControlServiceAsyncStub: ...
     ProcessNow: _grpc.UnaryUnaryMultiCallable[_worker_control_service_pb2.ProcessNowRequest, _worker_control_service_pb2.ProcessNowResponse]
-    """Runs the jobs that are due at the call, each once, in batches, under the same order and limits as every claim, and
-    answers when all of them have been attempted, by this call or by whoever else held them. Jobs that become due later,
-    and those of other owners, stay as they are. Works for every queue whose kinds this worker has pipelines for, also
+    """Runs the jobs that are due at the call, each once, in batches, and answers when all of them have been attempted, by this
+    call or by whoever else held them. They run in the order of the queue among themselves, past the jobs of others, and under
+    the same limits as every claim; several calls for one owner share what one would get. Jobs that become due later, and
+    those of other owners, stay as they are. Works for every queue whose kinds this worker has pipelines for, also
     those that its stream does not pull. While the queue is paused it attempts nothing and answers at once.
 
     A caller that hangs up stops the claiming; what runs is finished.
@@ -57,9 +60,10 @@ class WorkerControlServiceStub:
 class WorkerControlServiceAsyncStub(WorkerControlServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     ProcessNow: _aio.UnaryUnaryMultiCallable[_worker_control_service_pb2.ProcessNowRequest, _worker_control_service_pb2.ProcessNowResponse]  # type: ignore[assignment]
-    """Runs the jobs that are due at the call, each once, in batches, under the same order and limits as every claim, and
-    answers when all of them have been attempted, by this call or by whoever else held them. Jobs that become due later,
-    and those of other owners, stay as they are. Works for every queue whose kinds this worker has pipelines for, also
+    """Runs the jobs that are due at the call, each once, in batches, and answers when all of them have been attempted, by this
+    call or by whoever else held them. They run in the order of the queue among themselves, past the jobs of others, and under
+    the same limits as every claim; several calls for one owner share what one would get. Jobs that become due later, and
+    those of other owners, stay as they are. Works for every queue whose kinds this worker has pipelines for, also
     those that its stream does not pull. While the queue is paused it attempts nothing and answers at once.
 
     A caller that hangs up stops the claiming; what runs is finished.
@@ -75,9 +79,10 @@ class WorkerControlServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _worker_control_service_pb2.ProcessNowRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_worker_control_service_pb2.ProcessNowResponse, _abc.Awaitable[_worker_control_service_pb2.ProcessNowResponse]]:
-        """Runs the jobs that are due at the call, each once, in batches, under the same order and limits as every claim, and
-        answers when all of them have been attempted, by this call or by whoever else held them. Jobs that become due later,
-        and those of other owners, stay as they are. Works for every queue whose kinds this worker has pipelines for, also
+        """Runs the jobs that are due at the call, each once, in batches, and answers when all of them have been attempted, by this
+        call or by whoever else held them. They run in the order of the queue among themselves, past the jobs of others, and under
+        the same limits as every claim; several calls for one owner share what one would get. Jobs that become due later, and
+        those of other owners, stay as they are. Works for every queue whose kinds this worker has pipelines for, also
         those that its stream does not pull. While the queue is paused it attempts nothing and answers at once.
 
         A caller that hangs up stops the claiming; what runs is finished.

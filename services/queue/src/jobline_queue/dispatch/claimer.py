@@ -5,13 +5,17 @@ was lifted. It picks for every session that has room, writes one lease row a bat
 jobs' own rows stay as they are: the lease says that they run. Only kinds that ask for it, or have an `on_start` hook, get
 their rows marked in the transaction of the claim, so that the rows alone tell the truth and agree with what the hook wrote.
 
-Three things a reader may wonder about:
+Four things a reader may wonder about:
 
 * *Why pick in memory and not in SQL?* `ORDER BY … FOR UPDATE SKIP LOCKED` reads past every dead and locked row, which costs
   5 ms and more under an open snapshot; exact limits per key have no SQL form that neither starves nor scans. Here a pick of
   100 costs 0.1 ms whatever the table looks like.
-* *What if the commit fails?* Then its outcome is unknown, and the term ends: memory is thrown away, the leases that did get
-  into the table are adopted by the next term, and jobs whose worker never heard of them return after the receipt time.
+* *What if the commit fails?* When the connection broke, its outcome is unknown, and the term ends: memory is thrown away,
+  the leases that did get into the table are adopted by the next term, and jobs whose worker never heard of them return after
+  the receipt time. When the server answered with an error, nothing was stored: each lease is tried alone, of one that is
+  refused again each job, and a job that cannot be claimed alone is held back for a moment.
+* *What if somebody has locked a row?* A kind that is marked would wait for it, and all queues with it. Such a job is left out
+  of its lease and held back (mark_running.sql), whoever holds the lock and for however long. Other claims touch no row.
 * *What if a row is gone?* Rows can only vanish behind our back when a user is deleted. Limited queues and marked kinds see
   it here (the lease takes in fewer jobs); others at the end of the run, which then changes nothing.
 """
@@ -27,10 +31,11 @@ import psycopg
 
 from jobline import failpoints
 from jobline_queue.core.ending import Failed, RunError
-from jobline_queue.core.lifecycle import State
+from jobline_queue.core.lifecycle import FINISHED, State
 from jobline_queue.core.live_job import Lease, LiveJob
 from jobline_queue.dispatch.session import Assignment, FinishedStep, Session
 from jobline_queue.dispatch.term import Term, TermLost
+from jobline_queue.store.engine import LockPatience, is_lost
 from jobline_queue.store.job_store import JobStore
 
 logger = logging.getLogger(__name__)
@@ -117,12 +122,22 @@ class ClaimWriter:
     async def _mark(self, lease: Lease) -> None:
         first_step = self._term.hooks.first_step
         rows = [{**running_row(job, lease), "step": first_step(job.kind) or None} for job in lease.jobs.values()]
-        self.drop_missing([lease], await self._store.mark_running(rows, self._term.clock.now()))
+        marked = await self._store.mark_running(rows, self._term.clock.now())
+        if left := lease.jobs.keys() - marked:
+            locked = await self._unfinished(lease, left)
+            self.drop_missing([lease], marked | locked)
+            for job_id in locked:
+                self._term.dispatcher.hold_back(lease, lease.jobs[job_id])
+
+    async def _unfinished(self, lease: Lease, ids: Collection[str]) -> set[str]:
+        found = await self._store.find_outcomes([{"id": job_id, "token": lease.token} for job_id in ids])
+        return {job_id for job_id, _, state, *_ in found if state is not None and state not in FINISHED}
 
     async def _start_hook(self, job: LiveJob) -> None:
         hooks = self._term.hooks.of(job.kind)
         if hooks is None or hooks.on_start is None:
             return
+        self._refused.pop(job.id, None)  # of a claim that was undone
         try:
             async with self._store.connection.transaction():
                 await hooks.on_start(self._store.connection, job)
@@ -198,6 +213,7 @@ class Claimer:
         self._dispatcher = term.dispatcher
         self._writer = writer
         self._connection = store.connection
+        self._patience = LockPatience(store.connection)
         #: Called when claims have settled: acts on a picked job wait for it.
         self._on_settled = on_settled
         self._wake = asyncio.Event()
@@ -207,11 +223,12 @@ class Claimer:
         self._wake.set()
 
     async def run(self) -> None:
-        """Claims until cancelled. Raises TermLost when the database refused to say whether a claim was stored."""
+        """Claims until cancelled. Raises TermLost when nobody knows whether a claim was stored."""
         while True:
             await self._wait()
             while leases := self._pick_all():
                 try:
+                    await self._patience.begin()
                     await self._claim(leases)
                 except psycopg.Error as error:
                     raise TermLost(f"claim: {error}") from error
@@ -230,12 +247,18 @@ class Claimer:
 
     def _pick_all(self) -> list[Lease]:
         """One batch for each session and queue with room; another session begins each time, after those that claim the jobs
-        of a scope, past all others."""
+        of a scope, past all others. Of these, one an owner: the next one of the same owner comes after the others."""
         sessions = [session for session in self._dispatcher.sessions.values() if session.attached]
         self._turn += 1
         shift = self._turn % len(sessions) if sessions else 0
         leases = []
+        late = []
         for session in sorted(sessions[shift:] + sessions[:shift], key=_claims_in_turn):
+            if session.scope and self._dispatcher.queue(session.scope.queue).is_past_turn(session.scope):
+                late.append(session)
+            else:
+                leases += self._pick_for(session)
+        for session in late:
             leases += self._pick_for(session)
         return leases
 
@@ -244,6 +267,34 @@ class Claimer:
         return [lease for lease in picked if lease is not None]
 
     async def _claim(self, leases: list[Lease]) -> None:
+        """Stores leases and hands them out; holds back what the database refuses. Raises psycopg.Error for an unknown end."""
+        try:
+            await self._store_leases(leases)
+        except psycopg.Error as error:
+            if is_lost(self._connection, error) or error.sqlstate is None:
+                raise
+            await self._patience.note(error)
+            await self._claim_apart(leases, error)
+            return
+        await failpoints.reach("claim.after_commit")
+        await self._writer.hand_out(leases)
+
+    async def _claim_apart(self, leases: list[Lease], error: psycopg.Error) -> None:
+        """The database has refused leases and stored none: one that may be good is tried alone, and so is its first job."""
+        if len(leases) > 1:
+            for lease in leases:
+                await self._claim([lease])
+            return
+        (lease,) = leases
+        jobs = list(lease.jobs.values())
+        if len(jobs) > 1:
+            self._dispatcher.unpick(lease, jobs[1:])
+            await self._claim([lease])
+        elif jobs:
+            logger.warning("the claim of job %s was refused; it is tried again in a moment: %s", jobs[0].id, error)
+            self._dispatcher.hold_back(lease, jobs[0])
+
+    async def _store_leases(self, leases: list[Lease]) -> None:
         if self._writer.needs_transaction(leases):
             async with self._connection.transaction():
                 await self._writer.write(leases)
@@ -251,5 +302,3 @@ class Claimer:
         else:
             await failpoints.reach("claim.before_commit")
             await self._writer.write(leases)
-        await failpoints.reach("claim.after_commit")
-        await self._writer.hand_out(leases)

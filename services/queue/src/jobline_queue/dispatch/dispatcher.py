@@ -9,6 +9,7 @@ statement to decide and after its commit to let the decision count:
     write    one statement, or one transaction
     commit   grant, end, add, forget           memory follows the database
     undo     unpick, restore                   the statement was refused; memory is as before
+             hold_back                         the same, but the job may not be picked for a moment
 
 A claim never asks the database for the order. That keeps it flat under long snapshots and huge tables, makes limits exact
 (there is one counter, and it cannot drift, because it counts the leases in memory), and answers positions at once.
@@ -31,6 +32,10 @@ from jobline_queue.dispatch.clock import Clock
 from jobline_queue.dispatch.queue_state import QueueState
 from jobline_queue.dispatch.session import Session
 
+#: Seconds until a job whose claim was refused is tried again: at first, and more for each that waits like it, so that no
+#: more than a thousand a second are tried in vain.
+HELD_BACK, HELD_BACK_EACH = 0.5, 0.001
+
 #: `seq` is the epoch times this, plus a counter: it rises over terms without asking the table for its maximum.
 SEQ_PER_EPOCH = 2**40
 
@@ -50,6 +55,8 @@ class Dispatcher:
         #: (run_at, entry number, job): a job that was withdrawn and came back may be in it twice.
         self._delayed: list[tuple[float, int, LiveJob]] = []
         self._entries = itertools.count()
+        #: Of those that are due, the ones that are held back.
+        self.held_back: set[LiveJob] = set()
         #: Withdrawn because they are too old; their rows are still there.
         self.expired: list[LiveJob] = []
         self._expiring: list[tuple[float, int, LiveJob]] = []
@@ -70,6 +77,10 @@ class Dispatcher:
     def policy(self, name: str) -> QueuePolicy:
         state = self.queues.get(name)
         return state.policy if state else self._policies.get(name) or QueuePolicy(name)
+
+    def resuming(self) -> list[str]:
+        """The queues whose retried jobs keep their finished steps."""
+        return [name for name, policy in self._policies.items() if policy.retry_resumes]
 
     def next_seq(self) -> int:
         self._seq += 1
@@ -94,16 +105,17 @@ class Dispatcher:
         self.learn(job)
         self.restore(job)
 
-    def restore(self, job: LiveJob) -> None:
-        """Puts a pending job where it belongs: into the order, or to the delayed ones."""
+    def restore(self, job: LiveJob, not_before: float = 0.0) -> None:
+        """Puts a pending job where it belongs: into the order, or to the delayed ones. One that is due may have to wait
+        until `not_before` with them."""
         state = self.queue(job.queue)
         now = self.clock.now()
         expires_after = state.policy.expires_after
         if expires_after is not None and job.created_at + expires_after <= now:
             job.place = Place.NOWHERE
             self.expired.append(job)
-        elif job.run_at > now:
-            heapq.heappush(self._delayed, (job.run_at, next(self._entries), job))
+        elif (at := max(job.run_at, not_before)) > now:
+            heapq.heappush(self._delayed, (at, next(self._entries), job))
             job.place = Place.DELAYED
             state.delayed += 1
         else:
@@ -119,6 +131,7 @@ class Dispatcher:
             state.order.discard(job)
         elif job.place is Place.DELAYED:
             state.delayed -= 1  # its heap entry is skipped when it comes up
+            self.held_back.discard(job)
         job.place = Place.NOWHERE
         state.moved(job)
 
@@ -132,13 +145,14 @@ class Dispatcher:
                 job.payload = None
 
     def admit_due(self) -> None:
-        """Moves delayed jobs whose time has come into the order."""
+        """Moves delayed jobs whose time has come into the order. Of two entries of one job, the earlier one counts."""
         now = self.clock.now()
         while self._delayed and self._delayed[0][0] <= now:
-            run_at, _, job = heapq.heappop(self._delayed)
-            if job.place is Place.DELAYED and job.run_at == run_at:
+            at, _, job = heapq.heappop(self._delayed)
+            if job.place is Place.DELAYED and job.run_at <= at:
                 state = self.queue(job.queue)
                 state.delayed -= 1
+                self.held_back.discard(job)
                 state.order.add(job)
                 job.place = Place.DUE
                 if state.scopes:
@@ -226,6 +240,14 @@ class Dispatcher:
             del lease.jobs[job.id]
             self.restore(job)  # first, so that its owner is never seen without jobs
             self._stop(job, lease, unpaid=True)
+
+    def hold_back(self, lease: Lease, job: LiveJob) -> None:
+        """A picked job could not be claimed now, somebody has locked its row: others go first for a moment."""
+        del lease.jobs[job.id]
+        self.restore(job, self.clock.now() + HELD_BACK + HELD_BACK_EACH * len(self.held_back))
+        if job.place is Place.DELAYED:
+            self.held_back.add(job)
+        self._stop(job, lease, unpaid=True)
 
     def drop_picked(self, lease: Lease, job: LiveJob) -> None:
         """A picked job's row turned out to be gone."""

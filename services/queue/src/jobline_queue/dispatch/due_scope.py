@@ -6,8 +6,9 @@ jobs the queue and the scope have; and what it says of what is left is exact, be
 
 **It only shrinks.** A job belongs to it by its `run_at` and `created_at`. The first one changes in one way, to a later time
 than any moment that has come; the second never does. A job that a worker gave back, or that never arrived, has kept its
-`run_at`: it waits in the scope again. One that an act of a caller has taken out (`Place.NOWHERE`) counts as waiting until
-the act is committed; it would come back if the database refused the act.
+`run_at`: it waits in the scope again. So does one that is held back, because its claim was refused. One that an act of a
+caller has taken out (`Place.NOWHERE`) counts as waiting until the act is committed; it would come back if the database
+refused the act.
 
 **What is being stored at the moment** enters when its row is committed, if its `created_at` says so. A call that is answered
 before may say that nothing is left; that is right, because the enqueue was not answered by then, so nobody can tell that it
@@ -47,7 +48,7 @@ class DueScope:
         self._kinds = kinds
         #: Those in the queue's order; empty at first.
         self._due = due
-        #: The others: picked, in a lease, or being taken out.
+        #: The others: picked, in a lease, held back, or being taken out.
         self._away: set[LiveJob] = set()
         #: The sessions of the calls that claim from it now.
         self.sessions: set[Session] = set()

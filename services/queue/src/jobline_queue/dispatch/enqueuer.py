@@ -15,6 +15,8 @@ outcome), the COPY is refused whole, and the same jobs go the other way.
 
 **With a hook.** Calls with jobs whose kind has an `on_enqueue` hook share a transaction of their own, each under a savepoint:
 a hook that refuses its call undoes the rows of this call and no other's. They are answered after the commit, all of them.
+A hook may meet a row that a stranger has locked, an open transaction of an operator say. The wait for it is bounded, and its
+end fails the one call (`store/engine.py: LockPatience`).
 """
 
 from __future__ import annotations
@@ -36,7 +38,7 @@ from jobline_queue.dispatch.claimer import ClaimWriter, lease_row
 from jobline_queue.dispatch.group_commit import GroupCommit
 from jobline_queue.dispatch.new_rows import NewRows, row, rows_json
 from jobline_queue.dispatch.term import Term, TermLost
-from jobline_queue.store.engine import is_lost
+from jobline_queue.store.engine import LockPatience, is_lost
 from jobline_queue.store.job_store import JobStore
 
 logger = logging.getLogger(__name__)
@@ -82,6 +84,7 @@ class Enqueuer:
     def __init__(self, term: Term, store: JobStore, writer: ClaimWriter, on_stored: Callable[[], None]) -> None:
         self._term = term
         self._store = store
+        self._patience = LockPatience(store.connection)
         self._writer = writer
         self._on_stored = on_stored
         self._group: GroupCommit[_Call] = GroupCommit(self._flush, 1000, _weight)
@@ -110,6 +113,7 @@ class Enqueuer:
             _fail(call, DatabaseUnavailable())
 
     async def _flush(self, calls: list[_Call]) -> None:
+        await self._patience.begin()
         if plain := [call for call in calls if not call.hooked]:
             await self._try(self._store_calls, plain)
         hooked = [call for call in calls if call.hooked] if len(plain) < len(calls) else []
@@ -128,6 +132,7 @@ class Enqueuer:
 
     async def _one_by_one(self, store: _Store, calls: list[_Call], error: psycopg.Error) -> None:
         """The database refused the group and stored nothing: a call that is bad all the same fails alone."""
+        await self._patience.note(error)
         refusal = _refusal(error, len(calls))
         if len(calls) == 1:
             _fail(calls[0], refusal)
@@ -228,6 +233,7 @@ class Enqueuer:
         except psycopg.Error as error:
             if is_lost(self._store.connection, error):
                 raise
+            await self._patience.note(error)
             return _refusal(error, 1)
         except Exception as error:  # a bug in a hook is its caller's misfortune, not that of the others
             return error

@@ -17,15 +17,15 @@ The fence. An outcome is planned only if its token is the job's current lease in
 that the row is unfinished, and the connection itself can only belong to the present epoch (`store/engine.py`). So a run
 that was lost, cancelled or superseded finds nothing to change, and neither does an old service.
 
-When the database refuses a transaction but the connection lives, the plan is undone and its acts are tried one by one, so
-that one bad act fails alone. When the connection is gone, nobody knows whether the commit happened: the term ends, callers
-are told RETRY, and the next term reads the truth from the table.
+When the database refuses a transaction but the connection lives, or a hook refuses a retry, the plan is undone and its
+acts are tried one by one, so that one bad act fails alone. When the connection is gone, nobody knows whether the commit
+happened: the term ends, callers are told RETRY, and the next term reads the truth from the table.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
 from functools import partial
 
@@ -36,20 +36,30 @@ from jobline_queue.core.ending import Completed, RunEnd, RunError
 from jobline_queue.core.errors import DatabaseUnavailable
 from jobline_queue.core.lifecycle import Arrow, State
 from jobline_queue.core.live_job import Lease, LiveJob
-from jobline_queue.dispatch.acts import Act, Ending, EndRun, ExtendLease, MarkRunning, StoreStep
+from jobline_queue.dispatch.acts import Act, Ending, EndRun, ExtendLease, MarkRunning, RetryJob, StoreStep
 from jobline_queue.dispatch.claimer import ClaimWriter, lease_row, running_row
 from jobline_queue.dispatch.end_rows import Successes, end_row, lease_changes, runs_text
 from jobline_queue.dispatch.group_commit import GroupCommit
+from jobline_queue.dispatch.hooks import RetryHook
 from jobline_queue.dispatch.plan import Plan, Planner
 from jobline_queue.dispatch.session import OutcomeStatus, StepStatus
 from jobline_queue.dispatch.settle import Settler
 from jobline_queue.dispatch.term import Term, TermLost
-from jobline_queue.store.engine import is_lost
+from jobline_queue.store.engine import LockPatience, is_lost
 from jobline_queue.store.job_store import JobStore
 
 logger = logging.getLogger(__name__)
 
 _Write = Callable[[], Awaitable[object]]
+
+
+class HookRefusal(Exception):
+    """An `on_retry` hook raised `cause`: the retry of its job must not be stored."""
+
+    def __init__(self, act: RetryJob, cause: Exception) -> None:
+        super().__init__(f"retry of job {act.job_id}: {cause}")
+        self.act = act
+        self.cause = cause
 
 
 class Finisher:
@@ -58,6 +68,7 @@ class Finisher:
     def __init__(self, term: Term, store: JobStore, claims: ClaimWriter, on_change: Callable[[], None]) -> None:
         self._term = term
         self._store = store
+        self._patience = LockPatience(store.connection)
         self._claims = claims
         #: Something may start now: wakes the claimer.
         self._on_change = on_change
@@ -85,6 +96,7 @@ class Finisher:
             refuse(act)
 
     async def _flush(self, acts: list[Act]) -> None:
+        await self._patience.begin()
         plan = self._planner.plan(acts)
         self._group.put_back(plan.deferred)
         waiting = [act for act in acts if act not in plan.deferred] if plan.deferred else acts
@@ -92,6 +104,10 @@ class Finisher:
             missing = await self._write(plan)
         except psycopg.Error as error:
             await self._recover(plan, waiting, error)
+        except HookRefusal as refusal:
+            self._planner.undo(plan)
+            refusal.act.answer(refusal.cause)
+            await self._one_by_one(act for act in waiting if act is not refusal.act)
         else:
             await self._apply(plan, missing)
         if plan.deferred and not any(self._is_picked(act) for act in plan.deferred):
@@ -113,6 +129,7 @@ class Finisher:
             for act in acts:
                 refuse(act)
             raise TermLost(f"finish: {error}") from error
+        await self._patience.note(error)
         self._planner.undo(plan)
         if len(acts) == 1:
             level = logging.WARNING if isinstance(error, psycopg.OperationalError) else logging.ERROR
@@ -123,6 +140,9 @@ class Finisher:
         logger.warning(
             "the database refused a group of %d acts (%s); trying them one by one", len(acts), error.sqlstate
         )
+        await self._one_by_one(acts)
+
+    async def _one_by_one(self, acts: Iterable[Act]) -> None:
         for act in acts:
             await self._flush([act])
 
@@ -203,7 +223,8 @@ class Finisher:
             writes.append(lambda: self._store.request_cancel(rows, plan.now))
         if plan.removals:
             writes.append(lambda: self._remove(plan, missing))
-        writes += [partial(self._settler.retry, act, plan.now) for act in plan.retries]
+        if plan.retries:
+            writes.append(lambda: self._retry(plan))
         return writes
 
     async def _cancel(self, plan: Plan, missing: set[str]) -> None:
@@ -219,17 +240,32 @@ class Finisher:
         ]
         missing |= {act.job_id for act, _ in plan.removals} - await self._store.remove_jobs(rows, plan.now)
 
+    async def _retry(self, plan: Plan) -> None:
+        dispatcher = self._term.dispatcher
+        rows = [{"id": act.job_id, "seq": dispatcher.next_seq(), "actor": act.actor} for act in plan.retries]
+        plan.retried = await self._store.retry_jobs(rows, dispatcher.resuming(), plan.now)
+        for act in plan.retries:
+            job = plan.retried.get(act.job_id)
+            hooks = job and self._term.hooks.of(job.kind)
+            if job and hooks and hooks.on_retry:
+                await self._retry_hook(hooks.on_retry, act, job)
+
     def _reports(self, plan: Plan) -> list[_Write]:
         writes: list[_Write] = []
         if plan.steps:
             writes.append(lambda: self._store_steps(plan))
         if plan.marks:
-            rows = [running_row(job, job.lease) for job in plan.marks if job.lease is not None]
-            writes.append(lambda: self._store.mark_running(rows, plan.now))
+            writes.append(lambda: self._mark(plan))
         if plan.extends:
             leases = [{"token": lease.token, "expires_at": lease.expires_at} for lease in plan.extends]
             writes.append(lambda: self._store.extend_leases(leases))
         return writes
+
+    async def _mark(self, plan: Plan) -> None:
+        rows = [running_row(job, job.lease) for job in plan.marks if job.lease is not None]
+        written = await self._store.mark_running(rows, plan.now)
+        for job in plan.marks:
+            job.dirty = job.dirty or job.id not in written  # somebody has locked its row: it will be marked later
 
     async def _store_steps(self, plan: Plan) -> None:
         rows = [
@@ -267,6 +303,15 @@ class Finisher:
             if of and of.on_step:
                 async with self._store.connection.transaction():
                     await of.on_step(self._store.connection, job, act.name, act.output)
+
+    async def _retry_hook(self, hook: RetryHook, act: RetryJob, job: LiveJob) -> None:
+        try:
+            async with self._store.connection.transaction():
+                await hook(self._store.connection, job)
+        except psycopg.OperationalError:
+            raise
+        except Exception as error:
+            raise HookRefusal(act, error) from error
 
     async def _end_hook(self, ending: Ending) -> RunEnd:
         """The end as the hook wants it. A hook that raises undoes its writes, and turns a success into a failure."""

@@ -18,6 +18,8 @@ from jobline_queue.core.live_job import LiveJob
 from jobline_queue.core.new_job import NewJob
 from jobline_queue.core.policy import QueuePolicy
 
+RetryHook = Callable[[AsyncConnection, LiveJob], Awaitable[None]]
+
 
 @dataclass(frozen=True)
 class KindHooks:
@@ -45,8 +47,8 @@ class KindHooks:
     on_step: Callable[[AsyncConnection, LiveJob, str, str], Awaitable[None]] | None = None
     #: Before the end is written; may return another end (a result, an error, another state).
     on_end: Callable[[AsyncConnection, LiveJob, QueuePolicy, RunEnd], Awaitable[RunEnd]] | None = None
-    #: After a failed or cancelled job went back to pending.
-    on_retry: Callable[[AsyncConnection, LiveJob], Awaitable[None]] | None = None
+    #: After a failed or cancelled job went back to pending; raising refuses its retry, and only this, with that error.
+    on_retry: RetryHook | None = None
 
     @property
     def marked_at_claim(self) -> bool:

@@ -56,13 +56,15 @@ class OpenScopes:
                 self._leave(key, opened)
 
     def _open(self, queue: str, owner: str, kinds: frozenset[str], at: float) -> _Opened:
-        """Opens a scope with what runs; what waits is filled in slice by slice, while the queue tells what moves."""
-        self._dispatcher.admit_due()  # what is not in the order after this is due later than at any moment that has come
+        """Opens a scope with what runs or is held back; what waits is filled in slice by slice, while the queue tells what
+        moves."""
+        # What is neither in the order after this nor held back is due later than at any moment that has come.
+        self._dispatcher.admit_due()
         state = self._dispatcher.queue(queue)
         scope = DueScope(queue, owner, kinds, at, state.order.new_backlog())
         waiting = state.order.listed(owner)
         state.open_scope(scope)
-        for job in state.picked:
+        for job in (*state.picked, *(job for job in self._dispatcher.held_back if job.queue == queue)):
             scope.place(job)
         for lease in self._dispatcher.leases.values():
             if lease.queue == queue:

@@ -59,6 +59,8 @@ class Plan:
     cancel_requests: list[tuple[CancelJob, LiveJob]] = field(default_factory=list)
     removals: list[tuple[RemoveJob, LiveJob | None]] = field(default_factory=list)
     retries: list[RetryJob] = field(default_factory=list)
+    #: What the statement made of them: the jobs that went back to pending, by id.
+    retried: dict[str, LiveJob] = field(default_factory=dict)
     #: Cancels of jobs that are not live.
     strangers: list[CancelJob] = field(default_factory=list)
     #: The next jobs for slots of limited queues that the endings free.

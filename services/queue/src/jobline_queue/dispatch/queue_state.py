@@ -30,6 +30,8 @@ class QueueState:
         self.delayed = 0
         #: The scopes that are open, by owner. They are told what moves, and none of it where there are none.
         self.scopes: dict[str, list[DueScope]] = {}
+        #: The owners of scopes that jobs were picked in since the last time that the order had its turn.
+        self._had_turn: set[str] = set()
         self.rate = RateWindow(policy.rate, now) if policy.rate else None
 
     @property
@@ -50,6 +52,8 @@ class QueueState:
     def pick(self, kinds: Collection[str], most: int, now: float) -> list[LiveJob]:
         """Takes the first jobs out of the order and counts them as running."""
         jobs = self.order.take(kinds, most)
+        if jobs:
+            self._had_turn.clear()
         if self.rate:
             self.rate.use(len(jobs), now)
         self._note_picked(jobs)
@@ -62,6 +66,8 @@ class QueueState:
             self.order.take_past(job)
             self._note_picked((job,))
             jobs.append(job)
+        if jobs:
+            self._had_turn.add(scope.owner)
         if self.rate:
             self.rate.use(len(jobs), now)
         return jobs
@@ -137,7 +143,16 @@ class QueueState:
     @property
     def owes_scopes(self) -> bool:
         """Whether the next slot goes to a call that claims past all others."""
-        return any(scope.is_called_for for scopes in self.scopes.values() for scope in scopes)
+        return any(
+            scope.is_called_for
+            for owner, scopes in self.scopes.items()
+            if owner not in self._had_turn
+            for scope in scopes
+        )
+
+    def is_past_turn(self, scope: DueScope) -> bool:
+        """Whether the order comes first: jobs of the owner were picked past it already, and many calls are as one."""
+        return scope.owner in self._had_turn
 
     def _scopes_of(self, job: LiveJob) -> Sequence[DueScope]:
         everyones = self.scopes.get("", ())

@@ -10,10 +10,10 @@ import logging
 from collections.abc import Sequence
 
 from jobline_queue.core.ending import Completed, Failed, Released, Snoozed, Stopped, summary
-from jobline_queue.core.errors import IllegalTransition, NotFound
-from jobline_queue.core.lifecycle import State
+from jobline_queue.core.errors import DatabaseUnavailable, IllegalTransition, NotFound
+from jobline_queue.core.lifecycle import Arrow, State, may
 from jobline_queue.core.live_job import Lease, LiveJob
-from jobline_queue.dispatch.acts import Ending, EndRun, RetryJob
+from jobline_queue.dispatch.acts import CancelJob, Ending, EndRun, RetryJob
 from jobline_queue.dispatch.end_rows import Successes
 from jobline_queue.dispatch.plan import Completion, Plan
 from jobline_queue.dispatch.session import LeaseState, OutcomeStatus, StepStatus
@@ -39,7 +39,6 @@ class Settler:
         self._term = term
         self._dispatcher = term.dispatcher
         self._store = store
-        self._retried: dict[str, LiveJob | None] = {}
 
     async def settle(self, plan: Plan, missing: set[str]) -> None:
         """Applies `plan`; jobs in `missing` had no unfinished row any more."""
@@ -52,7 +51,7 @@ class Settler:
         await self._settle_retries(plan)
         if plan.unknown or missing:
             await self._answer_void(_without_row(plan, missing) + await self._late(plan.unknown), plan.now)
-        await self._answer_strangers(plan)
+        await self._refuse(Arrow.CANCEL, plan.strangers)
 
     def cancel_removes(self, job: LiveJob) -> bool:
         hooks = self._term.hooks.of(job.kind)
@@ -133,35 +132,30 @@ class Settler:
         self._dispatcher.forget(job)
         self._term.changes.publish(job, None)
 
-    async def retry(self, act: RetryJob, now: float) -> None:
-        """Writes a retry; `settle` answers it."""
-        queue = await self._store.find_queue(act.job_id)
-        keep = queue is not None and self._dispatcher.policy(queue).retry_resumes
-        job = await self._store.retry_job(act.job_id, keep, self._dispatcher.next_seq(), act.actor, now)
-        self._retried[act.job_id] = job
-        hooks = job and self._term.hooks.of(job.kind)
-        if job and hooks and hooks.on_retry:
-            await hooks.on_retry(self._store.connection, job)
-
     async def _settle_retries(self, plan: Plan) -> None:
         for act in plan.retries:
-            job = self._retried.pop(act.job_id, None)
-            if job is None:
-                act.answer(await self._why_not("retry", act.job_id))
-                continue
-            job.has_steps = True
-            self._dispatcher.add(job)
-            self._term.changes.publish(job, State.PENDING)
-            act.answer(None)
+            job = plan.retried.get(act.job_id)
+            if job is not None:
+                job.has_steps = True
+                self._dispatcher.add(job)
+                self._term.changes.publish(job, State.PENDING)
+                act.answer(None)
+        await self._refuse(Arrow.RETRY, [act for act in plan.retries if act.job_id not in plan.retried])
 
-    async def _answer_strangers(self, plan: Plan) -> None:
-        for act in plan.strangers:
-            act.answer(await self._why_not("cancel", act.job_id))
-
-    async def _why_not(self, arrow: str, job_id: str) -> Exception:
-        found = await self._store.find_outcomes([{"id": job_id, "token": _NO_TOKEN}])
-        state = found[0][2] if found else None
-        return IllegalTransition(arrow, state) if state else NotFound("job", job_id)
+    async def _refuse(self, arrow: Arrow, acts: Sequence[CancelJob | RetryJob]) -> None:
+        """Tells why jobs that memory does not know cannot take this arrow."""
+        if not acts:
+            return
+        found = await self._store.find_outcomes([{"id": act.job_id, "token": _NO_TOKEN} for act in acts])
+        states = {row[0]: row[2] for row in found}
+        for act in acts:
+            state = states.get(act.job_id)
+            if state is None:
+                act.answer(NotFound("job", act.job_id))
+            elif may(State(state), arrow):
+                act.answer(DatabaseUnavailable())  # somebody has locked the row, or has changed it past this service
+            else:
+                act.answer(IllegalTransition(arrow, state))
 
     # ---- reports and late outcomes ----------------------------------------------------------------------------------
 

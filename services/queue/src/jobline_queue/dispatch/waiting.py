@@ -17,6 +17,8 @@ class WaitReason:
 
 def waiting_for(dispatcher: Dispatcher, job: LiveJob) -> list[WaitReason]:
     """Empty for a job that runs or is being handed out."""
+    if job in dispatcher.held_back:
+        return [WaitReason("ROW_LOCKED", "its claim was refused: another session of the database has locked its row")]
     if job.place is Place.DELAYED:
         at = datetime.fromtimestamp(job.run_at, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
         if job.attempt:

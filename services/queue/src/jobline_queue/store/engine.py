@@ -7,6 +7,7 @@ statement on an index nested loop: a table that was analysed while it was empty 
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import psycopg
@@ -39,10 +40,43 @@ SELECT set_config('enable_seqscan', 'off', false), set_config('enable_hashjoin',
        set_config('jit', 'off', false)
 """
 
+#: Milliseconds that a writing session waits for a lock that a stranger holds: much longer than any of ours is held.
+_LOCK_TIMEOUT = 2000
+#: The same while strangers are known to hold locks, so that the waits of many calls do not add up.
+_BRIEF_LOCK_TIMEOUT = 50
+#: Seconds without such an encounter after which the session is patient again.
+_WARY = 10.0
+_SET_LOCK_TIMEOUT = "SELECT set_config('lock_timeout', %s, false)"
+
 
 def is_lost(connection: AsyncConnection, error: psycopg.Error) -> bool:
     """Whether nothing more can be written: the session has ended, or its server is a standby since a fail-over."""
     return connection.closed or isinstance(error, psycopg.errors.ReadOnlySqlTransaction)
+
+
+class LockPatience:
+    """How long a writing session waits for locks that others hold: behind it wait callers who want nothing of these rows.
+
+    2 s at first. Once that was in vain, 50 ms each, until no lock has been in the way for 10 s: a thousand acts on rows that
+    somebody has locked cost two seconds and fifty, not half an hour.
+    """
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+        #: Monotonic seconds; None: it is patient. At first it has yet to be told.
+        self._wary_until: float | None = 0.0
+
+    async def begin(self) -> None:
+        """Makes the session patient, or patient again. To be called outside of a transaction."""
+        if self._wary_until is not None and time.monotonic() > self._wary_until:
+            self._wary_until = None
+            await self._connection.execute(_SET_LOCK_TIMEOUT, (str(_LOCK_TIMEOUT),))
+
+    async def note(self, error: psycopg.Error) -> None:
+        """The server has refused a statement, which is undone; if for a lock, the next ones wait briefly."""
+        if isinstance(error, psycopg.errors.LockNotAvailable | psycopg.errors.DeadlockDetected):
+            self._wary_until = time.monotonic() + _WARY
+            await self._connection.execute(_SET_LOCK_TIMEOUT, (str(_BRIEF_LOCK_TIMEOUT),))
 
 
 class Deposed(Exception):

@@ -99,10 +99,6 @@ class JobStore:
         claimed = {job_id for job_id, is_claimed in rows if is_claimed}
         return len(rows) - len(claimed), claimed
 
-    async def find_queue(self, job_id: str) -> str | None:
-        rows = await self._all("find_queue", id=job_id)
-        return rows[0][0] if rows else None
-
     async def lock_jobs(self, ids: Iterable[str]) -> set[str]:
         return await self._ids("lock_jobs", ids=id_array(ids))
 
@@ -137,9 +133,10 @@ class JobStore:
     async def request_cancel(self, jobs: Sequence[Row], now: float) -> set[str]:
         return await self._ids("request_cancel", jobs=rows_text(jobs), now=now)
 
-    async def retry_job(self, job_id: str, keep_steps: bool, seq: int, actor: str, now: float) -> LiveJob | None:
-        rows = await self._all("retry_job", id=job_id, keep_steps=keep_steps, seq=seq, actor=actor, now=now)
-        return LiveJob.from_row(rows[0]) if rows else None
+    async def retry_jobs(self, jobs: Sequence[Row], resuming: Sequence[str], now: float) -> dict[str, LiveJob]:
+        """The jobs that went back to pending, by id. `resuming` names the queues whose retries keep finished steps."""
+        rows = await self._all("retry_jobs", jobs=rows_text(jobs), resuming=encode(resuming), now=now)
+        return {job.id: job for job in map(LiveJob.from_row, rows)}
 
     async def remove_jobs(self, jobs: Sequence[Row], now: float) -> set[str]:
         return await self._ids("remove_jobs", jobs=rows_text(jobs), now=now)

@@ -63,8 +63,8 @@ RIGHTS = [
         PRIMARY KEY (role, action)
     )
     """,
-    # Roles compare without regard to case.
-    "CREATE UNIQUE INDEX role_permissions_role_action ON public.role_permissions (lower(role), action)",
+    # Roles compare without regard to the case of A-Z, whatever the database's locale.
+    """CREATE UNIQUE INDEX role_permissions_role_action ON public.role_permissions (lower(role COLLATE "C"), action)""",
     """
     INSERT INTO public.role_permissions (role, action, allowed)
     SELECT role, action, action = ANY (rights)
