@@ -160,11 +160,13 @@ async def test_a_runner_that_is_stopped_finishes_what_runs_and_says_that_it_stop
         errand = asyncio.create_task(runner.run("test"))
         await gate.entered(10)
         runner.stop()
-        with pytest.raises(NotActive):
+        with pytest.raises(NotActive, match="stopping") as refused:
             await runner.run("test")
+        assert refused.value.reason == "NOT_ACTIVE"
         gate.open.set()
-        with pytest.raises(NotActive, match="stopping"):
+        with pytest.raises(NotActive, match="stopping") as broken_off:
             await asyncio.wait_for(errand, 10)
+        assert broken_off.value.reason == "DRAINING"
     assert sorted(await states(client, ids)) == ["pending"] * 2 + ["succeeded"] * 10
 
 
@@ -182,6 +184,44 @@ async def test_a_runner_that_must_leave_gives_back_what_runs(
             await asyncio.wait_for(errand, 10)
     job = await job_of(client, job_id)
     assert (job.state, job.attempt) == (JobState.PENDING, 0)
+
+
+async def test_a_runner_that_must_leave_in_a_step_that_nothing_interrupts_does_not_give_the_job_back(
+    service: QueueServiceUnderTest, client: AsyncJoblineClient
+):
+    send = SendPipeline()
+    send.ask.set()
+    (job_id,) = await enqueue(client, 1, "send")
+    async with errands(service.address, send, drain_timeout=600) as runner:
+        errand = asyncio.create_task(runner.run("test"))
+        await send.entered()
+        runner.stop()
+        runner.stop()
+        with pytest.raises(NotActive):
+            await asyncio.wait_for(errand, 30)
+    assert await states(client, [job_id]) == ["running"]
+    await eventually(lambda: states_are(client, [job_id], "pending"), within=30)
+    assert ((await job_of(client, job_id)).attempt, send.sent) == (1, [])
+
+
+async def test_an_errand_that_was_given_nothing_when_its_runner_stops_may_be_sent_elsewhere(
+    service: QueueServiceUnderTest, client: AsyncJoblineClient
+):
+    gate = GatePipeline()
+    await enqueue(client, 1)
+    worker = Worker(service.address, service.worker_token, queues={"test": 1}, pipelines=[gate])
+    life = asyncio.create_task(worker.run())
+    await gate.entered()
+    async with errands(service.address, open_gate()) as runner:
+        errand = asyncio.create_task(runner.run("test"))
+        await asyncio.wait({errand}, timeout=0.5)
+        runner.stop()
+        with pytest.raises(NotActive) as stopped:
+            await asyncio.wait_for(errand, 10)
+    assert stopped.value.reason == "NOT_ACTIVE"
+    gate.open.set()
+    worker.stop()
+    await asyncio.wait_for(life, 30)
 
 
 async def test_two_errands_and_a_worker_run_every_job_once_and_each_waits_for_the_others(

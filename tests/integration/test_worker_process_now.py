@@ -15,6 +15,8 @@ from jobline.channel import bearer
 from jobline.v1 import job_pb2, job_service_pb2
 from jobline.v1.worker_control_service_pb2 import ProcessNowRequest, ProcessNowResponse
 from jobline.v1.worker_control_service_pb2_grpc import WorkerControlServiceStub
+from jobline_gateway.service_client import CallContext
+from jobline_gateway.worker_client import WorkerClient
 from support.eventually import eventually_blocking
 from support.queue_calls import Calls, Refusal
 from support.queue_service import QueueServiceUnderTest, queue_service
@@ -46,7 +48,8 @@ class Workers:
         self._folder = folder
         self._started: list[WorkerService] = []
 
-    def start(self, **settings: str) -> WorkerService:
+    def launch(self, **settings: str) -> WorkerService:
+        """A worker service that may not come up."""
         tokens = ",".join(f"{role}:{role}:{getattr(self._queue, f'{role}_token')}" for role in ("operator", "worker"))
         given = {
             "JOBLINE_WORKER_QUEUES": NOTHING,
@@ -57,6 +60,11 @@ class Workers:
         folder.mkdir()
         worker = WorkerService(self._queue.address, self._queue.worker_token, folder, **given)
         self._started.append(worker)
+        return worker
+
+    def start(self, **settings: str) -> WorkerService:
+        """A worker service that serves."""
+        worker = self.launch(**settings)
         eventually_blocking(lambda: worker.is_healthy(SERVICE), within=30, what="the worker service serves")
         return worker
 
@@ -152,10 +160,16 @@ def test_bytes_that_are_no_request_are_refused_like_a_bad_field(service: QueueSe
 
 
 def test_a_worker_that_knows_no_callers_runs_and_refuses_them(workers: Workers):
-    worker = workers.start(JOBLINE_SERVICE_TOKENS="", JOBLINE_ENV="production")
+    worker = workers.start(JOBLINE_SERVICE_TOKENS="")
     assert "JOBLINE_SERVICE_TOKENS is not set" in worker.errors.read_text()
     assert refusal(worker).status == "UNAUTHENTICATED"
     assert worker.stop() == 0
+
+
+def test_in_production_a_worker_that_knows_no_callers_does_not_start(workers: Workers):
+    worker = workers.launch(JOBLINE_SERVICE_TOKENS="", JOBLINE_ENV="production")
+    assert worker.wait() == 2
+    assert "JOBLINE_SERVICE_TOKENS is not set" in worker.errors.read_text()
 
 
 def test_a_wrong_list_of_callers_is_named_and_ends_the_start_with_2(service: QueueServiceUnderTest, tmp_path: Path):
@@ -199,12 +213,39 @@ def test_a_worker_that_is_stopped_finishes_what_runs_and_says_that_it_stops(
         told = pool.submit(refusal, worker)
         eventually_blocking(lambda: has_begun(worker), within=30)
         os.kill(worker.pid, signal.SIGTERM)
-        eventually_blocking(lambda: refusal(worker, within=1).reason == "DRAINING")
+        eventually_blocking(lambda: refusal(worker, within=1).reason == "NOT_ACTIVE")
         assert not told.done()
         gate.touch()
         assert (told.result().status, told.result().reason) == ("UNAVAILABLE", "DRAINING")
     assert worker.wait() == 0
     assert sorted(state_of(calls, item) for item in items) == ["PENDING"] * 2 + ["SUCCEEDED"] * 4
+
+
+async def test_while_one_worker_drains_the_gateway_is_served_by_another(
+    service: QueueServiceUnderTest, calls: Calls, workers: Workers, tmp_path: Path
+):
+    gate = tmp_path / "gate"
+    leaving = workers.start(JOBLINE_WORKER_QUEUES=QUEUE, JOBLINE_FAILPOINTS=f"worker.before_handler=wait:{gate}")
+    held = submit(service)
+    eventually_blocking(lambda: has_begun(leaving), within=30)
+    other = workers.start()
+    leaving.send(signal.SIGTERM)
+    eventually_blocking(lambda: refusal(leaving, within=1).reason == "NOT_ACTIVE")
+    item = submit(service)
+    client = WorkerClient([leaving.address, other.address], service.gateway_token)
+    await client.open()
+    try:
+        request = ProcessNowRequest(queue=QUEUE, max_jobs=1)
+        answer = await client.call(
+            lambda link: link.control.ProcessNow, request, CallContext(None, "request-of-a-test"), repeatable=False
+        )
+    finally:
+        await client.close()
+    assert (answer.attempted, answer.succeeded) == (1, 1)
+    assert (state_of(calls, item), state_of(calls, held)) == ("SUCCEEDED", "RUNNING")
+    gate.touch()
+    assert leaving.wait() == 0
+    assert state_of(calls, held) == "SUCCEEDED"
 
 
 def test_a_caller_who_hangs_up_leaves_no_job_behind(

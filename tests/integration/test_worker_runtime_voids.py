@@ -217,13 +217,37 @@ async def test_a_short_cut_in_a_step_that_nothing_interrupts_costs_nothing(
     assert await voids(client, job_id) == []
 
 
-async def test_a_worker_that_must_leave_interrupts_what_nothing_else_does(
+@pytest.mark.parametrize(("drain_timeout", "stops"), [(0.1, 1), (600, 2)])
+async def test_a_worker_that_must_leave_in_a_step_that_nothing_interrupts_does_not_give_the_job_back(
+    service: QueueServiceUnderTest, client: AsyncJoblineClient, drain_timeout: float, stops: int
+):
+    send = SendPipeline()
+    send.ask.set()
+    worker = Worker(
+        service.address, service.worker_token, queues={"test": 1}, pipelines=[send], drain_timeout=drain_timeout
+    )
+    life = asyncio.create_task(worker.run())
+    job_id = (await client.enqueue("test", "send")).id
+    await send.entered()
+    for _ in range(stops):
+        worker.stop()
+    await asyncio.wait_for(life, 30)
+    assert (await client.get(job_id)).job.state is JobState.RUNNING
+    job = (await details_in(client, job_id, JobState.PENDING)).job
+    assert (job.attempt, send.sent) == (1, [])
+
+
+async def test_a_step_that_nothing_interrupts_and_that_ends_after_a_second_stop_counts(
     service: QueueServiceUnderTest, client: AsyncJoblineClient
 ):
     send = SendPipeline()
     send.ask.set()
-    async with running_worker(service.address, send, drain_timeout=0.1):
+    async with running_worker(service.address, send, drain_timeout=600) as worker:
         job_id = (await client.enqueue("test", "send")).id
         await send.entered()
+        worker.stop()
+        worker.stop()
+        await asyncio.wait_for(send.runs[0].cancelled.wait(), 10)
+        send.open.set()
     job = (await client.get(job_id)).job
-    assert (job.state, job.attempt, send.sent) == (JobState.PENDING, 0, [])
+    assert (job.state, job.attempt, job.result) == (JobState.SUCCEEDED, 1, "sent")

@@ -20,6 +20,8 @@ __all__ = [
     "QUEUE",
     "Business",
     "claim_message",
+    "delete_all",
+    "insert_long",
     "new_message",
     "sent",
     "status_of",
@@ -129,7 +131,8 @@ class Business:
 
     def history(self, communication_id: str) -> Sequence[pb.Message]:
         request = pb.ListCommunicationMessagesRequest(business_id=self.id, communication_id=communication_id)
-        return list(self.calls.communications.ListCommunicationMessages(request).messages)
+        batches = self.calls.communications.ListCommunicationMessages(request)
+        return [message for batch in batches for message in batch.messages]
 
     def outbox(self, **request: Any) -> Sequence[pb.OutboxEntry]:
         answer = self.calls.communications.ListOutbox(pb.ListOutboxRequest(business_id=self.id, **request))
@@ -168,3 +171,23 @@ class Business:
         message = self.send(max_attempts=1, **fields)
         self.fail_once(error)
         return self.get(message.id)
+
+
+def insert_long(service: QueueServiceUnderTest, business: Business, count: int, size: int) -> None:
+    """Failed jobs of one communication, all of one moment, that show so many characters each."""
+    service.execute(
+        """INSERT INTO jobline.jobs (id, queue, kind, owner, producer, run_at, seq, payload, max_attempts, created_at,
+                                     updated_at, finished_at, state)
+           SELECT gen_random_uuid(), 'communications', 'send_message', %s, 'p', now(), n,
+                  jsonb_build_object('communication_id', 'c', 'text', repeat('x', %s)), 3, now(), now(), now(),
+                  'failed'
+           FROM generate_series(1, %s) n""",
+        business.owner,
+        size,
+        count,
+    )
+
+
+def delete_all(service: QueueServiceUnderTest, business: Business) -> None:
+    """Past the service, in one statement."""
+    service.execute("DELETE FROM jobline.jobs WHERE owner = %s", business.owner)

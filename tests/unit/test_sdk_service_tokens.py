@@ -38,7 +38,12 @@ def test_an_entry_that_is_none_is_named_without_its_token(tmp_path: Path, entry:
 def test_in_development_the_tokens_of_the_embedded_stack_stand_in(tmp_path: Path):
     (tmp_path / "endpoints.json").write_text(json.dumps({"operator_token": TOKEN}))
     assert read_service_tokens(settings(tmp_path)) == (ServiceToken("operator", Role.OPERATOR, TOKEN),)
-    assert read_service_tokens(settings(tmp_path, JOBLINE_ENV="production")) == ()
+
+
+def test_production_does_not_start_without_tokens_of_its_own(tmp_path: Path):
+    (tmp_path / "endpoints.json").write_text(json.dumps({"operator_token": TOKEN}))
+    with pytest.raises(SettingsError, match="JOBLINE_SERVICE_TOKENS is not set: production needs name:role:token"):
+        read_service_tokens(settings(tmp_path, JOBLINE_ENV="production"))
 
 
 def test_a_caller_is_known_by_the_bearer_token_of_its_call():

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from jobline_worker.providers.http import MAX_ANSWER_BYTES, provider_client
-from jobline_worker.providers.messages import Message
+from jobline_worker.providers.messages import Message, Receipt
 from jobline_worker.providers.messages.failures import DeliveryFailed, DeliveryTimeout
 from jobline_worker.providers.messages.twilio import TwilioAccount, TwilioMessenger, read_senders
 from support.message_apis import Twilio
@@ -133,6 +133,12 @@ async def test_every_other_answer_reads_as_an_error_of_twilio(
     assert said.startswith("Twilio API error: ")
     assert len(said) <= 1000
     assert text is None or said == f"Twilio API error: {text}"
+
+
+async def test_a_message_that_was_created_counts_as_sent_though_its_sid_is_missing(client: httpx.AsyncClient) -> None:
+    async with serve(always(Reply(201, b"{}"))) as server:
+        receipt = await messenger(client, server.url).send(MESSAGE)
+    assert receipt == Receipt("twilio", "")
 
 
 async def test_neither_the_token_nor_the_credentials_are_told(client: httpx.AsyncClient) -> None:

@@ -1,5 +1,6 @@
 """Jobline's own three services as children of the stack, and how each says that it serves."""
 
+import signal
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -29,6 +30,8 @@ class JoblineService:
     address: str
     environment: Mapping[str, str]
     log: Path | None
+    #: How long it may take to end in order.
+    stop_seconds: float = 30.0
 
     def program(self) -> Program:
         return self.command("serve")
@@ -40,6 +43,7 @@ class JoblineService:
             argv=(sys.executable, "-m", self.module, verb),
             env=self.environment,
             log=self.log,
+            stop_steps=((signal.SIGTERM, self.stop_seconds),),
         )
 
     async def prepare(self) -> None:

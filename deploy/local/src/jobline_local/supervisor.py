@@ -156,6 +156,8 @@ def _services(
             environment={"JOBLINE_SERVICE_TOKENS": accepted, **environment("worker", "worker")},
             log=log("worker"),
             health_names=("", "jobline.v1.WorkerControlService"),
+            # 40 s for what runs to end, 5 s for what is interrupted, 10 s for the last outcomes.
+            stop_seconds=60.0,
         ),
         HttpService("gateway", "jobline_gateway", endpoints.gateway, environment("gateway", "gateway"), log("gateway")),
     )

@@ -56,13 +56,13 @@ class ServiceTokens:
 def read_service_tokens(settings: Settings) -> tuple[ServiceToken, ...]:
     """The tokens of JOBLINE_SERVICE_TOKENS, or in development those of the embedded stack; none if neither is there.
 
-    Raises SettingsError for an entry that is no name:role:token.
+    Raises SettingsError for an entry that is no name:role:token, and in production if there is no entry.
     """
     listed = settings.items(_SETTING)
     if listed:
         return tuple(map(_parse, listed))
     if settings.production:
-        return ()
+        raise SettingsError(f"{_SETTING} is not set: production needs name:role:token for each caller")
     ends = settings.endpoints
     embedded = {
         Role.GATEWAY: ends.gateway_token,

@@ -19,6 +19,7 @@ from jobline_worker.control import Control, guard
 from jobline_worker.pipelines.communications import SendMessage
 from jobline_worker.pipelines.email import EMBEDDED_TASKS, GenerateEmail
 from jobline_worker.providers.bundle import open_providers
+from jobline_worker.providers.messages import SEND_SECONDS
 
 __all__ = ["serve"]
 
@@ -29,15 +30,20 @@ log = logging.getLogger(__name__)
 CONCURRENCY = {"email_default": 1}
 DEFAULT_CONCURRENCY = 10
 
+#: Seconds that running jobs get to end after SIGTERM. A message may be handed over as late as that, and nothing should cut
+#: it: longer than the longest hand-over.
+DRAIN_SECONDS = SEND_SECONDS + 10
+
 
 async def serve(config: WorkerConfig) -> None:
-    """Pulls and runs jobs until SIGTERM or SIGINT, then drains; a second signal gives running jobs back at once.
+    """Pulls and runs jobs until SIGTERM or SIGINT, then drains; a second signal gives running jobs back at once, but for
+    hand-overs that nothing interrupts.
 
     Raises SettingsError when the port is taken, JoblineError when the queue service refuses this worker.
     """
     async with open_providers(config.providers, EMBEDDED_TASKS) as providers:
         pipelines = [GenerateEmail(providers), SendMessage(providers.messengers)]
-        errands = ErrandRunner(config.queue_addresses, config.token, pipelines=pipelines)
+        errands = ErrandRunner(config.queue_addresses, config.token, pipelines=pipelines, drain_timeout=DRAIN_SECONDS)
         # Left in reverse: the server answers for as long as errands run.
         async with _served(config, Control(errands)) as server, errands:
             worker = Worker(
@@ -45,6 +51,7 @@ async def serve(config: WorkerConfig) -> None:
                 config.token,
                 queues={queue: CONCURRENCY.get(queue, DEFAULT_CONCURRENCY) for queue in config.queues},
                 pipelines=pipelines,
+                drain_timeout=DRAIN_SECONDS,
             )
             _stop_on_signals(worker, errands)
             log.info("worker serves on %s:%d, session %s", config.host, server.port, worker.session_id)

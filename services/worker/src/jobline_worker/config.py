@@ -62,7 +62,7 @@ class WorkerConfig:
 
     queue_addresses: tuple[str, ...]
     token: str = field(repr=False)
-    #: Who may call the worker; without any, nobody.
+    #: Who may call the worker; in development, without an embedded stack, it may be nobody.
     callers: tuple[ServiceToken, ...]
     host: str
     port: int

@@ -1,8 +1,9 @@
 """Errands: running, on request, what is due of a queue now, until nothing of it is left.
 
-A worker is handed jobs for as long as it lives; an errand is sent for some and ends. It claims in batches of ten, from the
-jobs that were due when it began (a set that only shrinks, see DueScope), runs each batch to its end and claims again. That
-jobs are run once, whoever else runs some of them, is the leases' doing.
+A worker is handed jobs for as long as it lives; an errand is sent for some and ends. The field calls such a run a burst;
+this one is a call, with an answer, and may be for one owner. It claims in batches of ten, from the jobs that were due when
+it began (a set that only shrinks, see DueScope), runs each batch to its end and claims again. That jobs are run once,
+whoever else runs some of them, is the leases' doing.
 
 How an errand ends
     done        nothing of the scope is pending, and nothing runs elsewhere: every job has been attempted.
@@ -11,7 +12,9 @@ How an errand ends
                 interrupted and given back, without an attempt counted; only steps that nothing interrupts go on to their
                 end, behind the caller's back.
     hung up     the caller's task was cancelled: as after `claim_for`.
-    stopped     the runner is stopped: what runs gets the drain time-out to end, then it is given back.
+    stopped     the runner is stopped: what runs gets the drain time-out to end, then it is given back. A run that is still
+                in a step that nothing interrupts is not: nothing is said about it, so that its lease lapses and it counts
+                as lost.
 
 A claim that is under way cannot be taken back: it may be answered with jobs. So it waits briefly, is always waited for, and
 what it brings to an errand that has ended meanwhile is given back.
@@ -81,7 +84,8 @@ class _Order:
 class ErrandRunner:
     """Runs errands through pipelines, any number of them at once. Use it in `async with`, in the loop of the pipelines.
 
-    `addresses` are tried in turn; `drain_timeout` is how many seconds running jobs get to finish when it is stopped.
+    `addresses` are tried in turn; `drain_timeout` is how many seconds running jobs get to finish when it is stopped: more
+    than a step takes that nothing interrupts, or its job is run again.
     """
 
     def __init__(
@@ -128,33 +132,24 @@ class ErrandRunner:
 
         At most `max_jobs` (0: all), claimed within `claim_for` seconds; returns after `run_for` seconds at the latest
         (plus 2 for runs that are slow to stop). Raises JoblineError when the queue service refuses a claim, or does not
-        answer it, and NotActive when this runner is stopped before the errand is done.
+        answer it, and NotActive when this runner is stopped before the errand is done: with the reason NOT_ACTIVE if
+        nothing was claimed, so that another may be asked, else DRAINING.
         """
         if self._draining is not None:
-            raise _stopping()
+            raise _stopping(claimed=0)
         kinds = kinds or [pipeline.kind for pipeline in self._pipelines]
         order = _Order(queue, owner, kinds, self._name, max_jobs, _least(claim_for, run_for))
         errand = _Errand(order, self._calls, self._tries, self._pipelines, self._pools)
-        life = asyncio.create_task(errand.live())
-        self._errands[life] = errand
-        life.add_done_callback(self._ended)
-        try:
-            await asyncio.wait({life}, timeout=run_for)
-            if not life.done():
-                await errand.give_back()
-                await asyncio.wait({life}, timeout=_INTERRUPT_GRACE)
-        except asyncio.CancelledError:
-            log.info("the caller of an errand to queue %s has gone; what runs is finished", queue)
-            self._say_farewell(errand.leave("the caller has gone"))
-            raise
-        if life.done() and not life.cancelled():
-            life.result()
+        await self._sent(errand, run_for)
         if self._draining is not None and not errand.complete:
-            raise _stopping()
+            raise _stopping(errand.claimed)
         return errand.report()
 
     def stop(self) -> None:
-        """No more claims; what runs gets the drain time-out to end. A second call gives back at once what still runs."""
+        """No more claims; what runs gets the drain time-out to end.
+
+        A second call gives back at once what still runs, but for steps that nothing interrupts.
+        """
         if self._draining is None:
             self._draining = asyncio.create_task(self._drain())
         else:
@@ -168,6 +163,23 @@ class ErrandRunner:
         await self._draining
         self._pools.close()
         await self._calls.close()
+
+    async def _sent(self, errand: _Errand, run_for: float | None) -> None:
+        """Returns when the errand has ended, or its time is up. Raises what ended it early."""
+        life = asyncio.create_task(errand.live())
+        self._errands[life] = errand
+        life.add_done_callback(self._ended)
+        try:
+            await asyncio.wait({life}, timeout=run_for)
+            if not life.done():
+                await errand.give_back()
+                await asyncio.wait({life}, timeout=_INTERRUPT_GRACE)
+        except asyncio.CancelledError:
+            log.info("the caller of an errand to queue %s has gone; what runs is finished", errand.queue)
+            self._say_farewell(errand.leave("the caller has gone"))
+            raise
+        if life.done() and not life.cancelled():
+            life.result()
 
     async def _drain(self) -> None:
         await asyncio.gather(*(errand.wind_up(self._drain_timeout, self._hurry) for errand in self._errands.values()))
@@ -197,6 +209,8 @@ class _Errand:
     ) -> None:
         self.queue = order.queue
         self.complete = False
+        #: How many jobs it was given so far.
+        self.claimed = 0
         self._order = order
         self._tries = tries
         self._grpc = grpc_loop()
@@ -206,7 +220,7 @@ class _Errand:
         self._executor = Executor(pipelines, session.reports, pools)
         self._due = work_service_pb2.DueScope(owner=order.owner)
         self._began = time.monotonic()
-        self._claimed = self._attempted = 0
+        self._attempted = 0
         self._leaving = self._time_is_up = False
 
     def report(self) -> ErrandReport:
@@ -222,7 +236,7 @@ class _Errand:
             while most := self._room():
                 attempted = self._attempted
                 answer = await self._grpc.run(self._twins.claim(self._request(most), self._deadline()))
-                self._claimed += len(answer.assignments)
+                self.claimed += len(answer.assignments)
                 self._due.at.CopyFrom(answer.due.at)
                 await self._batch_ends()
                 if answer.due.paused:
@@ -247,7 +261,7 @@ class _Errand:
         self._handlers.give_back()
 
     async def wind_up(self, seconds: float, hurry: asyncio.Event) -> None:
-        """The worker stops: returns when every run has an outcome, which may not be answered yet."""
+        """The worker stops: returns when what runs has ended or was given up. Outcomes may not be answered yet."""
         await self.leave("the worker was stopped")
         await self._handlers.wind_up(seconds, hurry)
 
@@ -255,7 +269,7 @@ class _Errand:
         """How many jobs to claim next; 0: no more."""
         if self._leaving or not self._wait_left():
             return 0
-        return min(_BATCH, self._order.max_jobs - self._claimed) if self._order.max_jobs else _BATCH
+        return min(_BATCH, self._order.max_jobs - self.claimed) if self._order.max_jobs else _BATCH
 
     def _wait_left(self) -> float:
         """Seconds that a claim may wait now; 0 when the time to claim has passed."""
@@ -301,5 +315,6 @@ def _least(*seconds: float | None) -> float | None:
     return min((each for each in seconds if each is not None), default=None)
 
 
-def _stopping() -> NotActive:
-    return NotActive("this worker is stopping", status=grpc.StatusCode.UNAVAILABLE, reason="DRAINING")
+def _stopping(claimed: int) -> NotActive:
+    reason = "DRAINING" if claimed else "NOT_ACTIVE"
+    return NotActive("this worker is stopping", status=grpc.StatusCode.UNAVAILABLE, reason=reason)

@@ -92,21 +92,23 @@ class Handlers:
                 self._report(delivery, GivenBack("the worker is leaving"))
 
     async def wind_up(self, seconds: float, hurry: asyncio.Event) -> None:
-        """After `leave`: returns when every run has an outcome. Runs get so many seconds to end, or until `hurry` is set."""
+        """After `leave`: runs get so many seconds to end, or until `hurry` is set; then they are given back.
+
+        Returns when every run has an outcome, but for those that are still in a step that nothing interrupts. To give
+        such a run back would have its work done again as if it had never been done: its lease is left to lapse instead.
+        """
         await self._rest_within(seconds, unless=hurry)
-        for lanes in self._lanes:
-            lanes.stop_all()
+        self.give_back()
         await self._rest_within(_INTERRUPT_GRACE)
         for lanes in self._lanes:
             for delivery in lanes.running():
-                log.warning("job %s does not stop; it is given back all the same", delivery.job_id)
-                self._report(delivery, GivenBack("the worker shut down"))
+                self._give_up(delivery)
         self.hand_over()
 
     def give_back(self) -> None:
         """Interrupts what runs, but for steps that nothing interrupts: their runs are given back when they have ended."""
         for lanes in self._lanes:
-            lanes.stop_all(spare=True)
+            lanes.stop_all()
 
     def hand_over(self) -> None:
         """Tells the session of every run that has ended."""
@@ -115,7 +117,10 @@ class Handlers:
             self._grpc.post(self.session.ended, ended)
 
     async def close(self) -> None:
+        """Ends the lanes. Nothing is said any more about what still runs in them."""
         for lanes in self._lanes:
+            for delivery in lanes.running():
+                delivery.ended = True
             await lanes.close()
 
     async def _leave(self, reason: str) -> None:
@@ -129,6 +134,14 @@ class Handlers:
         for waiting in (rest, hurry):
             waiting.cancel()
         await asyncio.gather(rest, hurry, return_exceptions=True)
+
+    def _give_up(self, delivery: Delivery) -> None:
+        """A run does not end although it was asked to."""
+        if delivery.uninterrupted:
+            log.warning("job %s is in a step that nothing interrupts; its lease is left to lapse", delivery.job_id)
+            return
+        log.warning("job %s does not stop; it is given back all the same", delivery.job_id)
+        self._report(delivery, GivenBack("the worker shut down"))
 
     def _report(self, delivery: Delivery, result: RunResult) -> None:
         """A run has ended. Outcomes of one turn of the loop are handed over together, up to 128: so the service commits

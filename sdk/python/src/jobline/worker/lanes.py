@@ -62,23 +62,23 @@ class Lanes:
         """Returns once nothing runs."""
         await self._at_rest.wait()
 
-    def interrupt(self, delivery: Delivery, *, spare: bool = True) -> None:
+    def interrupt(self, delivery: Delivery) -> None:
         """Cancels the handler of a run whose token was fired. A thread is not interrupted; its result is void.
 
-        With `spare` a run is left alone in a step that nothing interrupts; it will see the token when the step has ended.
+        In a step that nothing interrupts a run is left alone; it will see the token when the step has ended.
         """
-        if spare and delivery.uninterrupted:
+        if delivery.uninterrupted:
             return
         for lane in self._lanes:
             if lane.delivery is delivery and lane.task is not None and not lane.interrupted:
                 lane.interrupted = True
                 lane.task.cancel()
 
-    def stop_all(self, *, spare: bool = False) -> None:
-        """Time is up: every run is to be given back; with `spare`, those that nothing interrupts when they can."""
+    def stop_all(self) -> None:
+        """Time is up: every run is to be given back, one in a step that nothing interrupts when the step has ended."""
         for delivery in self.running():
             delivery.cancel.fire(CancelReason.SHUTDOWN)
-            self.interrupt(delivery, spare=spare)
+            self.interrupt(delivery)
 
     async def close(self) -> None:
         self._closed = True

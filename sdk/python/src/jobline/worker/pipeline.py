@@ -65,7 +65,7 @@ class BoundStep:
     #: Seconds for the whole step, its tries and waits included.
     timeout: float | None
     when: Callable[[Run], bool] | None
-    #: Neither a cancel nor a lost lease interrupts it, and its run is told of even then.
+    #: Neither a cancel, a lost lease nor a shutdown interrupts it, and its run is told of even then.
     uninterrupted: bool = False
 
 
@@ -103,9 +103,10 @@ def step(
     is false is not entered at all. An `async def` runs in the worker's loop, a plain `def` in a thread of its pool.
 
     `uninterrupted` is for a step that hands something over which cannot be taken back: once it has begun, only its own
-    `timeout` and the end of a worker's patience at shutdown interrupt it. A cancel or a lost lease is seen when it has
-    ended: no other step begins. If none is left, or the step failed, the run's outcome is told all the same, so that the
-    service can note what came of a run that was void.
+    `timeout` interrupts it, and the end of the process. A cancel, a lost lease or a shutdown is seen when it has ended: no
+    other step begins. If none is left, or the step failed, the run's outcome is told all the same, so that the service
+    can note what came of a run that was void. A worker that shuts down and cannot wait for the end of the step any longer
+    does not give the job back, as if nothing had been done: it leaves the lease to lapse, and the run counts as lost.
     """
     if timeout is not None and timeout <= 0:
         raise ValueError(f"timeout: expected more than 0 seconds, got {timeout!r}")

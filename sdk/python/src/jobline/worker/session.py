@@ -51,7 +51,8 @@ When a stream ends
 Shutting down (the order is the worker's, each part is tested)
     1. `leave`: capacity 0 and Goodbye, in one message. Jobs that arrive after are released at once.
     2. Waiting jobs are released; running ones finish, for up to the drain time-out.
-    3. What still runs is interrupted (reason SHUTDOWN) and released.
+    3. What still runs is interrupted (reason SHUTDOWN) and released. A run in a step that nothing interrupts gets the time
+       that interrupted ones get to end; after that nothing is said about it. Its lease lapses, and it counts as lost.
     4. `finish`: outcomes go on being sent until each is answered, whoever cancels the worker's task meanwhile.
     5. `done`: the transport half-closes, and the service ends the stream with OK.
 """

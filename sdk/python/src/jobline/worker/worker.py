@@ -28,8 +28,8 @@ class Worker:
     """Pulls jobs of some queues and runs them through pipelines.
 
     `addresses` are tried in turn; `queues` says for each queue how many of its jobs may run at once; `drain_timeout` is
-    how many seconds running jobs get to finish when the worker is stopped. The order of a shutdown stands in
-    `jobline.worker.session`.
+    how many seconds running jobs get to finish when the worker is stopped: more than a step takes that nothing
+    interrupts, or its job is run again. The order of a shutdown stands in `jobline.worker.session`.
     """
 
     def __init__(
@@ -68,7 +68,10 @@ class Worker:
         return self._session.id
 
     def stop(self) -> None:
-        """Drains the worker; a second call gives back at once what still runs. To be called in the worker's loop."""
+        """Drains the worker; a second call gives back at once what still runs, but for steps that nothing interrupts.
+
+        To be called in the worker's loop.
+        """
         if self._stopping.is_set():
             self._at_once.set()
         self._stop_for("the worker was stopped")
@@ -76,7 +79,7 @@ class Worker:
     async def run(self) -> None:
         """Runs until stopped. Raises JoblineError when the service refuses this worker for good.
 
-        Cancelling the task gives back at once what runs, and still has every outcome answered first.
+        Cancelling the task is a second `stop`, and still has every outcome answered first.
         """
         self._handlers.start(self._executor.run)
         stream = self._grpc.submit(self._stream())

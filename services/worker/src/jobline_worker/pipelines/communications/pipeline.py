@@ -28,7 +28,11 @@ class SendMessage:
 
     @step(uninterrupted=True)
     async def send(self, run: Run) -> dict[str, Any]:
-        """Not interrupted once it has begun: a provider that has half a message may deliver it, and nobody would know."""
+        """Not interrupted once it has begun: a provider that has half a message may deliver it, and nobody would know.
+
+        Nor is the job given back by a worker that has to leave meanwhile: the run counts as lost, like that of a worker
+        that was killed.
+        """
         message = _message(run)
         messenger = self._messengers.get(message.channel)
         if messenger is None:

@@ -10,6 +10,7 @@ import base64
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from urllib.parse import quote
 
 import httpx
@@ -63,10 +64,13 @@ class TwilioMessenger:
         if not 200 <= answer.status < 300:
             raise self._api.refused(answer, _said(answer))
         sid = fields(answer).get("sid")
-        # Without it, this was not Twilio: a wrong address in the setting must not count as sent.
-        if not isinstance(sid, str) or not sid:
-            raise self._api.failed(f"HTTP {answer.status} without the sid of a message")
-        return Receipt("twilio", sid)
+        if isinstance(sid, str) and sid:
+            return Receipt("twilio", sid)
+        # 201 is "created": whatever else it says, trying again might send a second one. Any other answer without a sid was
+        # not Twilio's: a wrong address in the setting must not count as sent.
+        if answer.status == HTTPStatus.CREATED:
+            return Receipt("twilio", "")
+        raise self._api.failed(f"HTTP {answer.status} without the sid of a message")
 
     def _sender(self, channel: str) -> dict[str, str]:
         sender = self._account.senders.get(channel) or self._account.senders.get(_ANY)
