@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import itertools
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from jobline.v1 import communication_service_pb2 as pb
 from jobline.v1 import work_service_pb2 as work_pb
+from jobline_queue.dispatch.acts import Act, ActAnswer
+from jobline_queue.modules.communications.acts import MessageActs
+from jobline_queue.modules.communications.store import MessageStore
+from jobline_queue.store.engine import open_pool
 from support.communications import (
     KIND,
     LATER,
@@ -66,6 +72,22 @@ def test_a_stuck_message_is_cancelled_retried_and_sent_once(business: Business):
     with refused("CANCELLED"):
         business.operator.complete(stuck, sent())
     assert len(business.outbox()) == 1
+
+
+async def test_a_cancel_is_answered_as_it_was_done_though_a_retry_comes_right_behind_it(
+    business: Business, service: QueueServiceUnderTest
+):
+    async def cancelled_and_retried(active: Any, make: Callable[[ActAnswer], Act]) -> None:
+        job_id = make(lambda error: None).job_id
+        business.operator.cancel(job_id)
+        business.operator.retry(job_id)
+
+    message = business.send(scheduled_at=LATER)
+    engine = open_pool(service.database_url)
+    acts = MessageActs(SimpleNamespace(active=None), MessageStore(engine), cancelled_and_retried)
+    row = await acts.cancel(business.id, message.id, "ann")
+    await engine.dispose()
+    assert (row["id"], row["status"], business.status(message.id)) == (message.id, "cancelled", "pending")
 
 
 def test_acts_that_the_status_does_not_allow_change_nothing(business: Business):

@@ -23,6 +23,11 @@ PAYLOAD = {
 }
 
 
+def shown(more: str) -> dict[str, Any]:
+    """The payload, with more in what is shown of it."""
+    return {**PAYLOAD, "text": f'{{"channel":"sms","recipientContact":"+1",{more}}}'}
+
+
 def job_of(business: Business, payload: Any = None, **fields: Any) -> job_pb2.Job:
     return new_job(
         **{"queue_name": QUEUE, "kind": KIND, "owner": business.owner, "payload": payload or PAYLOAD, **fields}
@@ -37,6 +42,12 @@ def test_a_job_in_the_stored_form_is_a_message_like_others(business: Business, s
     assert business.history("c") == [message]
     rows = service.execute("SELECT id, recipient_contact FROM communication WHERE business_id = %s", business.id)
     assert rows == [("c", "+1")]
+
+
+def test_a_job_may_show_all_that_a_caller_can_give(business: Business):
+    payload = shown('"subject":"é","body":"b","templateId":"notice","templateVariables":{"a":"x","b":1.50,"c":true}')
+    (job_id,) = business.operator.enqueue(job_of(business, payload))
+    assert business.get(job_id).payload == payload["text"]
 
 
 @pytest.mark.parametrize(
@@ -60,7 +71,20 @@ def test_a_job_in_the_stored_form_is_a_message_like_others(business: Business, s
         ({"payload": {**PAYLOAD, "text": "[]"}}, "payload_json.text"),
         ({"payload": {**PAYLOAD, "text": "[" * 5000}}, "payload_json.text"),
         ({"payload": {**PAYLOAD, "text": '{"channel":"sms","recipientContact":"+2"}'}}, "payload_json.text"),
-        ({"payload": {**PAYLOAD, "text": '{"channel":"sms","recipientContact":"+1","key":1}'}}, "payload_json.text"),
+        ({"payload": shown('"key":1')}, "payload_json.text"),
+        ({"payload": shown('"subject":"\\ud800"')}, "payload_json.text"),
+        ({"payload": shown('"subject":"\\u0000"')}, "payload_json.text"),
+        ({"payload": shown('"subject":["x"]')}, "payload_json.text"),
+        ({"payload": shown('"subject":null')}, "payload_json.text"),
+        ({"payload": shown('"body":{}')}, "payload_json.text"),
+        ({"payload": shown('"body":""')}, "payload_json.text"),
+        ({"payload": shown('"templateId":7')}, "payload_json.text"),
+        ({"payload": shown('"templateVariables":[]')}, "payload_json.text"),
+        ({"payload": shown('"templateVariables":{"a":null}')}, "payload_json.text"),
+        ({"payload": shown('"templateVariables":{"a":{"b":1}}')}, "payload_json.text"),
+        ({"payload": shown('"templateVariables":{"a":"\\udc00"}')}, "payload_json.text"),
+        ({"payload": shown('"templateVariables":{"a":NaN}')}, "payload_json.text"),
+        ({"payload": shown('"templateVariables":{"a":1e999}')}, "payload_json.text"),
     ],
 )
 def test_a_job_that_is_no_message_is_refused(business: Business, fields: dict[str, Any], name: str):

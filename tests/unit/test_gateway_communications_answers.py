@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import grpc
+import httpx
 import pytest
+from google.protobuf.message import Message
 
 from jobline.v1 import communication_service_pb2 as pb
+from jobline_gateway.surfaces.communications import acts
 from support.communications_rest import BASE, BUSINESS, PAYLOAD, at, message
-from support.gateway import bearer, gateway_client
-from support.queue_peers import queue_peer, refuse
+from support.gateway import bearer, gateway_client, gateway_process
+from support.queue_peers import Call, Context, StreamAnswer, queue_peer, refuse
 
 MINIMAL = {"channel": "email", "recipientContact": "user@example.com", "body": "…"}
 SHOWN_PAYLOAD = json.dumps(PAYLOAD, ensure_ascii=False)
@@ -90,6 +96,14 @@ def list_of(*messages: pb.Message) -> pb.ListMessagesResponse:
     return pb.ListMessagesResponse(messages=messages)
 
 
+def batches(*found: list[pb.Message]) -> StreamAnswer:
+    async def stream(call: Call, context: Context) -> AsyncIterator[Message]:
+        for each in found:
+            yield pb.ListCommunicationMessagesResponse(messages=each)
+
+    return stream
+
+
 EXAMPLES: list[tuple[str, str, str, Any, int, str]] = [
     (
         "POST",
@@ -125,7 +139,7 @@ EXAMPLES: list[tuple[str, str, str, Any, int, str]] = [
         "GET",
         f"{BASE}/by-communication/comm-uuid-1",
         "ListCommunicationMessages",
-        pb.ListCommunicationMessagesResponse(messages=[FAILED, COMPLETED]),
+        batches([FAILED], [COMPLETED]),
         200,
         f"[{FAILED_JSON},{COMPLETED_JSON}]",
     ),
@@ -232,6 +246,30 @@ async def test_an_outbox_entry_without_a_subject_has_no_such_key() -> None:
         assert list(shown) == [key for key in json.loads(ENTRY_JSON) if key != "subject"]
 
 
+@pytest.mark.parametrize(
+    "found", [[], [[]], [[], []], [[FAILED]], [[], [FAILED]], [[FAILED, FAILED], [], [FAILED], []]]
+)
+async def test_a_communication_is_one_array_however_its_batches_are_cut(found: list[list[pb.Message]]) -> None:
+    async with (
+        queue_peer(ListCommunicationMessages=batches(*found)) as peer,
+        gateway_client(peer.address) as gateway,
+    ):
+        got = await gateway.get(f"{BASE}/by-communication/c", headers=bearer())
+        assert got.text == f"[{','.join([FAILED_JSON] * sum(map(len, found)))}]"
+
+
+async def test_a_communication_that_breaks_half_way_does_not_look_complete(tmp_path: Path) -> None:
+    async def stream(call: Call, context: Context) -> AsyncIterator[Message]:
+        yield pb.ListCommunicationMessagesResponse(messages=[FAILED])
+        await refuse(grpc.StatusCode.UNAVAILABLE, "DATABASE_UNAVAILABLE")(call, context)
+
+    async with queue_peer(ListCommunicationMessages=stream) as peer:
+        with gateway_process(tmp_path, JOBLINE_QUEUE_ADDRESS=peer.address) as (_, url):
+            async with httpx.AsyncClient(trust_env=False) as client:
+                with pytest.raises(httpx.RemoteProtocolError):
+                    await client.get(f"{url}{BASE}/by-communication/c", headers=bearer())
+
+
 async def test_a_message_of_no_known_status_is_an_unexpected_fault() -> None:
     nonsense = pb.GetMessageResponse(message=pb.Message(id="secret-internal-word"))
     async with queue_peer(GetMessage=nonsense) as peer, gateway_client(peer.address) as gateway:
@@ -245,3 +283,32 @@ async def test_a_dry_run_says_so_and_may_be_repeated_but_a_real_one_is_made_once
         for dry_run, calls in ((False, 1), (True, 3)):
             got = await gateway.post(f"{BASE}/retry-failed", headers=bearer(), json={"dryRun": dry_run})
             assert (got.status_code, peer.calls("RetryFailedMessages")) == (503, calls)
+
+
+async def test_a_bulk_retry_may_take_minutes() -> None:
+    async def work(call: Call, context: Context) -> Message:
+        return pb.RetryFailedMessagesResponse(count=round(context.time_remaining()))
+
+    async with queue_peer(RetryFailedMessages=work) as peer, gateway_client(peer.address) as gateway:
+        seconds = (await gateway.post(f"{BASE}/retry-failed", headers=bearer())).json()["count"]
+        assert seconds == pytest.approx(acts.RETRY_DEADLINE, abs=5)
+
+
+async def test_a_bulk_retry_ends_when_the_user_hangs_up(tmp_path: Path) -> None:
+    begun, ended = asyncio.Event(), asyncio.Event()
+
+    async def work(call: Call, context: Context) -> Message:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+        raise AssertionError("never")
+
+    async with queue_peer(RetryFailedMessages=work) as peer:
+        with gateway_process(tmp_path, JOBLINE_QUEUE_ADDRESS=peer.address) as (_, url):
+            async with httpx.AsyncClient(base_url=url, trust_env=False) as client:
+                request = asyncio.create_task(client.post(f"{BASE}/retry-failed", headers=bearer(), timeout=None))
+                await asyncio.wait_for(begun.wait(), 10)
+                request.cancel()
+                await asyncio.wait_for(ended.wait(), 10)

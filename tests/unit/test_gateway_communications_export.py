@@ -96,6 +96,10 @@ DANGEROUS = [
     '=HYPERLINK("http://evil.example","x")',
     "=",
     "-",
+    "\uff1d1+1",
+    "\uff0b1",
+    "\uff0d1",
+    "\uff20SUM(A1)",
 ]
 HARMLESS = ["", "a=1", " =1", "'=1", 'say "hi"', "a,b", "two\nlines", "two\r\nlines", "é😀", "\u202e=1", "0170"]
 

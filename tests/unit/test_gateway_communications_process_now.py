@@ -97,6 +97,17 @@ async def test_any_worker_service_serves() -> None:
         assert (await gateway.post(PATH, headers=bearer())).text == DONE
 
 
+async def test_a_worker_service_that_drains_is_passed_over() -> None:
+    drains = refuse(grpc.StatusCode.UNAVAILABLE, "NOT_ACTIVE")
+    async with (
+        queue_peer(Authorize=ALLOWED) as queue,
+        queue_peer(ProcessNow=drains) as leaving,
+        queue_peer(ProcessNow=ProcessNowResponse()) as worker,
+        gateway_client(queue.address, worker_addresses=(leaving.address, worker.address)) as gateway,
+    ):
+        assert (await gateway.post(PATH, headers=bearer())).text == DONE
+
+
 async def test_it_waits_as_long_as_the_work_takes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(service_client, "TRY_DEADLINE", 0.1)
 

@@ -35,6 +35,7 @@ ENDPOINTS = [
     ("POST", f"{BASE}/retry-failed", "RetryFailedMessages"),
     ("POST", f"{BASE}/process-now", "Authorize"),
 ]
+STREAMS = {"ExportMessages", "ListCommunicationMessages"}
 OF_A_JOB = [endpoint for endpoint in ENDPOINTS if ID in endpoint[1]]
 
 
@@ -48,7 +49,7 @@ def as_stream(answer: Answer) -> Any:
 
 
 def answering(call: str, answer: Answer) -> dict[str, Any]:
-    return {call: as_stream(answer) if call == "ExportMessages" else answer}
+    return {call: as_stream(answer) if call in STREAMS else answer}
 
 
 @pytest.mark.parametrize(("method", "path", "call"), ENDPOINTS)
@@ -228,11 +229,15 @@ async def test_an_unknown_path_has_the_surfaces_envelope(path: str) -> None:
 
 
 async def test_ids_are_opaque_a_communication_may_even_have_slashes() -> None:
-    found = pb.ListCommunicationMessagesResponse()
+    async def found(call: Any, context: Any) -> Any:
+        yield pb.ListCommunicationMessagesResponse()
+
     async with queue_peer(ListCommunicationMessages=found) as peer, gateway_client(peer.address) as gateway:
         for sent, meant in (
             ("order%2F17", "order/17"),
             ("a/b/", "a/b"),
+            ("a%2F", "a/"),
+            ("a%2f/", "a/"),
             ("stats", "stats"),
             ("%F0%9F%98%80%25", "😀%"),
         ):

@@ -127,14 +127,14 @@ def _answer(problem: Problem, surface: Surface) -> JSONResponse:
 
 class OptionalSlash:
     """Makes the trailing slash optional: a path is brought to the spelling of its route. `collections` are the paths
-    of the routes that are spelled with one."""
+    of the routes that are spelled with one. An escaped slash belongs to the value that it ends."""
 
     def __init__(self, app: ASGIApp, collections: Iterable[str]) -> None:
         self._app = app
         self._collections = frozenset(collections)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"] != "/":
+        if scope["type"] == "http" and scope["path"] != "/" and scope["raw_path"][-3:].upper() != b"%2F":
             bare = scope["path"].removesuffix("/")
             scope["path"] = f"{bare}/" if f"{bare}/" in self._collections else bare
         await self._app(scope, receive, send)

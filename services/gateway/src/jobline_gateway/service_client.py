@@ -33,7 +33,7 @@ CALL_DEADLINE = 10.0
 TRY_DEADLINE = 4.0
 #: Seconds to wait for a connection before a call that must not be repeated.
 CONNECT_DEADLINE = 1.0
-#: Seconds for a whole stream: a client that reads slowly must not hold the service's snapshot for ever.
+#: Seconds for a whole stream: a client that reads slowly must not hold a call for ever.
 STREAM_DEADLINE = 600.0
 #: How often all addresses are tried, and the pause in seconds in between: long enough for a standby to take a call
 #: that came in the middle of a hand-over, short enough that a dead service is reported at once.
@@ -104,7 +104,8 @@ LinkT = TypeVar("LinkT", bound=Link)
 class ServiceClient(Generic[LinkT]):
     """Calls the service `name` at `addresses`, tried in turn. Opened and closed by the application's lifespan.
 
-    `deadline` is in seconds and holds for one call with all its tries; `math.inf` waits as long as it takes.
+    `deadline` is in seconds and holds for one call with all its tries, unless the call has its own; `math.inf` waits as
+    long as it takes.
     """
 
     def __init__(
@@ -140,11 +141,12 @@ class ServiceClient(Generic[LinkT]):
         context: CallContext,
         *,
         repeatable: bool = True,
+        deadline: float | None = None,
     ) -> Response:
         """Makes one call and returns its answer; raises ServiceError.
 
         `repeatable` says that making the call twice is the same as making it once. A call that is not is made again
-        only where the service surely did nothing.
+        only where the service surely did nothing. `deadline` takes the place of the client's.
         """
         metadata = context.metadata(self._token)
 
@@ -152,7 +154,7 @@ class ServiceClient(Generic[LinkT]):
             timeout = None if math.isinf(seconds) else seconds
             return await method(link)(request, timeout=timeout, metadata=metadata)
 
-        return await self._try_each(attempt, repeatable)
+        return await self._try_each(attempt, repeatable, self._deadline if deadline is None else deadline)
 
     async def stream(
         self,
@@ -177,7 +179,7 @@ class ServiceClient(Generic[LinkT]):
                 call.cancel()
                 raise ServiceError(grpc.StatusCode.DEADLINE_EXCEEDED, message="no first message in time") from None
 
-        opened = await self._try_each(attempt, repeatable=True)
+        opened = await self._try_each(attempt, True, self._deadline)
         try:
             if opened.first is not None:
                 yield opened.first
@@ -188,9 +190,9 @@ class ServiceClient(Generic[LinkT]):
         finally:
             opened.call.cancel()
 
-    async def _try_each(self, attempt: Callable[[LinkT, float], Awaitable[T]], repeatable: bool) -> T:
+    async def _try_each(self, attempt: Callable[[LinkT, float], Awaitable[T]], repeatable: bool, deadline: float) -> T:
         """The result of the first attempt that succeeds. `attempt` gets the seconds that it may take."""
-        expires = asyncio.get_running_loop().time() + self._deadline
+        expires = asyncio.get_running_loop().time() + deadline
         error = ServiceError(grpc.StatusCode.UNAVAILABLE, message=f"no {self._name} service")
         async for index in self._turns():
             remaining = expires - asyncio.get_running_loop().time()

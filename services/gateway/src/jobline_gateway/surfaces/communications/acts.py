@@ -25,6 +25,8 @@ from jobline_gateway.worker_client import WorkerClient
 __all__ = ["router"]
 
 QUEUE = "communications"
+#: Seconds for a retry of all failed jobs, which is work for as long as there are some: thousands a second.
+RETRY_DEADLINE = 600.0
 
 router = APIRouter(tags=["communication queue"])
 
@@ -132,7 +134,13 @@ async def retry_failed(request: Request, desk: DeskOf) -> schemas.RetriedFailed:
         conditions = parse_retry_failed(await request.body())
     wanted = convert.retry_request(desk.business_id, conditions)
     try:
-        done = await desk.call(lambda link: link.communications.RetryFailedMessages, wanted, repeatable=wanted.dry_run)
+        retrying = desk.call(
+            lambda link: link.communications.RetryFailedMessages,
+            wanted,
+            repeatable=wanted.dry_run,
+            deadline=RETRY_DEADLINE,
+        )
+        done = await while_connected(request, retrying)
     except ServiceError as error:
         if error.reason != "COUNT_CHANGED":
             raise

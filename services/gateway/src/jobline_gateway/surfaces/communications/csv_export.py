@@ -9,15 +9,12 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import AsyncGenerator, Iterable
-from contextlib import aclosing
-from typing import Any
-
-from fastapi.responses import StreamingResponse
-from starlette.types import Receive, Scope, Send
+from collections.abc import AsyncGenerator, Iterable, Mapping
+from typing import Any, ClassVar
 
 from jobline.v1 import communication_service_pb2 as pb
 from jobline_gateway.surfaces.communications import convert
+from jobline_gateway.surfaces.communications.streamed_jobs import Batches, StreamedJobs
 
 __all__ = ["CsvResponse"]
 
@@ -38,33 +35,23 @@ COLUMNS = (
     "createdAt",
     "updatedAt",
 )
-#: First characters of what a spreadsheet takes for a formula, or skips on its way to one.
-_DANGEROUS = ("=", "+", "-", "@", "\t", "\r", "\n")
+#: First characters of what a spreadsheet takes for a formula, also in their full width, or skips on its way to one.
+_DANGEROUS = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20", "\t", "\r", "\n")
 
 
-class CsvResponse(StreamingResponse):
-    """A table of all jobs in `batches`, one batch in memory at a time. Ends the export when the client hangs up."""
+class CsvResponse(StreamedJobs):
+    """A table of all jobs."""
 
     media_type = "text/csv"
+    extra_headers: ClassVar[Mapping[str, str]] = {
+        "content-disposition": 'attachment; filename="communication-queue.csv"'
+    }
 
-    def __init__(self, batches: AsyncGenerator[pb.ExportMessagesResponse, None], first: Iterable[pb.Message]) -> None:
-        self._batches = batches
-        self._rows = _rows(batches, first)
-        disposition = {"content-disposition": 'attachment; filename="communication-queue.csv"'}
-        super().__init__(self._rows, headers=disposition)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async with aclosing(self._batches), aclosing(self._rows):
-            await super().__call__(scope, receive, send)
-
-
-async def _rows(
-    batches: AsyncGenerator[pb.ExportMessagesResponse, None], first: Iterable[pb.Message]
-) -> AsyncGenerator[str, None]:
-    yield _lines([COLUMNS])
-    yield _lines(map(_cells, first))
-    async for batch in batches:
-        yield _lines(map(_cells, batch.messages))
+    @staticmethod
+    async def written(batches: Batches) -> AsyncGenerator[str, None]:
+        yield _lines([COLUMNS])
+        async for batch in batches:
+            yield _lines(map(_cells, batch))
 
 
 def _lines(rows: Iterable[Iterable[object]]) -> str:

@@ -6,7 +6,7 @@ in one call; so only where the input is bad, the first two are asked for on thei
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Annotated, TypeVar
 
@@ -18,11 +18,13 @@ from jobline_gateway.guard import call_context
 from jobline_gateway.problems import Problem
 from jobline_gateway.queue_client import QueueClient, QueueLink
 from jobline_gateway.service_client import CallContext, ServiceError
+from jobline_gateway.surfaces.communications.streamed_jobs import Batches
 
 __all__ = ["Desk", "DeskOf"]
 
 Asked = TypeVar("Asked")
 Answer = TypeVar("Answer")
+Batch = TypeVar("Batch", pb.ExportMessagesResponse, pb.ListCommunicationMessagesResponse)
 
 
 class Desk:
@@ -40,19 +42,22 @@ class Desk:
         *,
         job_id: str = "",
         repeatable: bool = True,
+        deadline: float | None = None,
     ) -> Answer:
         """Makes one call; see ServiceClient.call. Raises Problem in this surface's words, or ServiceError."""
         try:
-            return await self._queue.call(method, request, self._context, repeatable=repeatable)
+            return await self._queue.call(method, request, self._context, repeatable=repeatable, deadline=deadline)
         except ServiceError as error:
             raise self._refusal(error, job_id) from error
 
-    async def export(self, request: pb.ExportMessagesRequest) -> AsyncGenerator[pb.ExportMessagesResponse, None]:
-        """The batches of an export; raises as `call`."""
-        batches = self._queue.stream(lambda link: link.communications.ExportMessages, request, self._context)
+    async def stream(
+        self, method: Callable[[QueueLink], aio.UnaryStreamMultiCallable[Asked, Batch]], request: Asked
+    ) -> Batches:
+        """The jobs of a call that streams them; raises as `call`."""
+        batches = self._queue.stream(method, request, self._context)
         try:
             async for batch in batches:
-                yield batch
+                yield batch.messages
         except ServiceError as error:
             raise self._refusal(error) from error
         finally:

@@ -11,6 +11,7 @@ from jobline_gateway.surfaces.communications import convert, responses, schemas
 from jobline_gateway.surfaces.communications.csv_export import CsvResponse
 from jobline_gateway.surfaces.communications.desk import Desk, DeskOf
 from jobline_gateway.surfaces.communications.paths import BASE, BUSINESS, JOB
+from jobline_gateway.surfaces.communications.streamed_jobs import JobArray
 from jobline_gateway.surfaces.communications.validation import parse_query
 
 __all__ = ["router"]
@@ -108,16 +109,15 @@ def _next_page(request: Request, cursor: str) -> str:
 @router.get(
     f"{BASE}/by-communication/{{communicationId:path}}",
     summary="The jobs and history entries of one communication",
-    response_model_exclude_none=True,
+    response_model=list[schemas.Job],
     responses={
         **responses.answer(200, "Ascending by `scheduledAt`; unknown: none.", [responses.COMPLETED]),
         **responses.COMMON,
     },
 )
-async def list_of_communication(communicationId: str, desk: DeskOf) -> list[schemas.Job]:
+async def list_of_communication(communicationId: str, desk: DeskOf) -> JobArray:
     wanted = pb.ListCommunicationMessagesRequest(business_id=desk.business_id, communication_id=communicationId)
-    found = await desk.call(lambda link: link.communications.ListCommunicationMessages, wanted)
-    return [convert.job(message) for message in found.messages]
+    return await JobArray.begun(desk.stream(lambda link: link.communications.ListCommunicationMessages, wanted))
 
 
 @router.get(
@@ -136,10 +136,7 @@ async def export(request: Request, desk: DeskOf) -> CsvResponse:
     async with desk.reading_input(pb.ACTION_VIEW_JOBS):
         query = parse_query(schemas.Filter, request.query_params)
     wanted = pb.ExportMessagesRequest(business_id=desk.business_id, filter=convert.message_filter(query))
-    batches = desk.export(wanted)
-    # Awaited here, while a refusal can still be an answer.
-    first = await anext(batches, pb.ExportMessagesResponse())
-    return CsvResponse(batches, first.messages)
+    return await CsvResponse.begun(desk.stream(lambda link: link.communications.ExportMessages, wanted))
 
 
 @router.get(

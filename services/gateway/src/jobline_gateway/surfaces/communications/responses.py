@@ -67,7 +67,11 @@ STATS = {
 HEALTH = {
     "healthy": False,
     "alert": True,
-    "reasons": ["6.7 % of all messages have failed, more than 5 %."],
+    "reasons": [
+        "The oldest pending message was due 420 s ago, more than 5 minutes.",
+        "6.7 % of all messages have failed, more than 5 %.",
+        "10 messages have failed, not fewer than 10.",
+    ],
     "stats": STATS,
 }
 ACCEPTED = {"communicationId": "comm-uuid-1", "job": PENDING}

@@ -1,4 +1,7 @@
-"""Reads the input of the communication surface: bodies and queries. The first bad field answers, with one sentence."""
+"""Reads the input of the communication surface: bodies and queries. The first bad field answers, with one sentence.
+
+A template and what it needs are judged by the queue service, and so after everything that is judged here.
+"""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from jobline_queue.rpc.convert import is_uuid
 
 Perform = Callable[[Any, Callable[[ActAnswer], Act]], Awaitable[None]]
 #: Acts that are under way together: few enough that those of other callers get their turn between them.
-CHUNK = 100
+CHUNK = 500
 SAMPLE = 10
 #: The core's words where the surface has its own.
 _WORDS = {"running": "processing", "succeeded": "completed"}
@@ -43,10 +43,13 @@ class MessageActs:
         return {**row, **fresh, "scheduled_at": at, "updated_at": at}
 
     async def cancel(self, business_id: str, message_id: str, actor: str) -> Row:
-        """The cancelled job. Raises NotFound (job) or IllegalTransition."""
+        """The cancelled job: a retry may have it back already, but the caller is told what the call did.
+
+        Raises NotFound (job) or IllegalTransition.
+        """
         job_id = await self._job_id(business_id, message_id)
         await self._do("cancel", partial(CancelJob, job_id, actor, ""))
-        return await self._after(business_id, job_id)
+        return {**await self._after(business_id, job_id), "status": "cancelled", "completed_at": None}
 
     async def delete(self, business_id: str, message_id: str, actor: str) -> None:
         """Raises NotFound (job)."""
@@ -66,16 +69,17 @@ class MessageActs:
         return len(ids), [sample[each] for each in ids[:SAMPLE] if each in sample]
 
     async def _retry_all(self, ids: Sequence[str], actor: str) -> list[str]:
-        """Those that were retried; a job that is failed no more is left out."""
-        retried = []
+        """Those that were retried; a job that is failed no more is left out, and so is one that alone is refused."""
+        retried: list[str] = []
         for start in range(0, len(ids), CHUNK):
             chunk = ids[start : start + CHUNK]
             acts = [self._do("retry", partial(RetryJob, each, actor)) for each in chunk]
-            for job_id, error in zip(chunk, await asyncio.gather(*acts, return_exceptions=True), strict=True):
-                if error is None:
-                    retried.append(job_id)
-                elif not isinstance(error, IllegalTransition | NotFound):
-                    raise error
+            answers = await asyncio.gather(*acts, return_exceptions=True)
+            done = [job_id for job_id, error in zip(chunk, answers, strict=True) if error is None]
+            faults = [error for error in answers if error and not isinstance(error, IllegalTransition | NotFound)]
+            if faults and not done:
+                raise faults[0]
+            retried += done
         return retried
 
     async def _job_id(self, business_id: str, message_id: str) -> str:

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from jobline_queue.core.errors import FieldProblem, InvalidField, invalid
+from jobline_queue.core.errors import FieldProblem, InvalidField, TooLarge, invalid
+from jobline_queue.core.json_text import check_json
 from jobline_queue.core.new_job import NewJob
 
 QUEUE = "communications"
@@ -30,7 +32,6 @@ MAX_ATTEMPTS = 10
 
 _OWNER = "business:"
 _PAYLOAD_KEYS = ("communication_id", "channel", "recipient_contact", "subject", "body", "text")
-_TEXT_KEYS = ("channel", "recipientContact", "subject", "body", "templateId", "templateVariables")
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,13 @@ def text_rule(text: Any, at_most: int) -> str | None:
     return None if _is_unicode(text) else "must not contain half a surrogate pair"
 
 
+def variables_rule(variables: Any) -> str | None:
+    """Of the parsed JSON; a number may be kept as text."""
+    if isinstance(variables, dict) and all(isinstance(value, str | bool | int | float) for value in variables.values()):
+        return None
+    return "must be an object of strings, numbers and booleans"
+
+
 def priority_rule(priority: str) -> str | None:
     return None if priority in PRIORITIES else f"must be one of {', '.join(PRIORITIES)}"
 
@@ -105,6 +113,16 @@ def attempts_rule(count: int) -> str | None:
 
 def _is_unicode(text: str) -> bool:
     return text.isascii() or not any("\ud800" <= character <= "\udfff" for character in text)
+
+
+#: For what `text` has as it was given, before a template filled it.
+_GIVEN_RULES: Mapping[str, Callable[[Any], str | None]] = {
+    "subject": partial(text_rule, at_most=MAX_SUBJECT),
+    "body": partial(text_rule, at_most=MAX_BODY),
+    "templateId": partial(text_rule, at_most=MAX_ID),
+    "templateVariables": variables_rule,
+}
+_TEXT_KEYS = ("channel", "recipientContact", *_GIVEN_RULES)
 
 
 def problems_of(path: str, found: Iterable[tuple[str, str | None]]) -> list[FieldProblem]:
@@ -178,12 +196,14 @@ def check(job: NewJob, path: str) -> None:
 
 
 def _shown_rule(payload: dict[str, Any]) -> str | None:
+    """Of the whole text: what is read out of it later, into a list or a table, must not fail there."""
     try:
-        shown = json.loads(payload["text"]) if isinstance(payload["text"], str) else None
-    except (ValueError, RecursionError):
+        shown = check_json("text", payload["text"]) if isinstance(payload["text"], str) else None
+    except (InvalidField, TooLarge):
         shown = None
     if not isinstance(shown, dict) or not set(shown) <= set(_TEXT_KEYS):
         return f"must be the JSON text of an object with keys of {', '.join(_TEXT_KEYS)}"
     if (shown.get("channel"), shown.get("recipientContact")) != (payload["channel"], payload["recipient_contact"]):
         return "must have the channel and the recipientContact of the payload"
-    return None
+    problems = ((key, rule(shown[key])) for key, rule in _GIVEN_RULES.items() if key in shown)
+    return next((f"must have a valid {key}: it {problem}" for key, problem in problems if problem), None)

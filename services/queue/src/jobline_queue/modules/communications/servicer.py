@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime
 from itertools import accumulate
@@ -17,8 +17,7 @@ from jobline_queue.core.errors import NotFound, invalid
 from jobline_queue.core.new_job import NewJob, request_time
 from jobline_queue.dispatch.active import QueueCore
 from jobline_queue.dispatch.enqueuer import Enqueued
-from jobline_queue.modules.communications import message as convert
-from jobline_queue.modules.communications import page_token, submit
+from jobline_queue.modules.communications import convert, page_token, submit
 from jobline_queue.modules.communications.access import Access, Action
 from jobline_queue.modules.communications.acts import MessageActs
 from jobline_queue.modules.communications.filters import place_of
@@ -33,6 +32,8 @@ MAX_PAGE = 1000
 DEFAULT_PAGE = 50
 #: Of payloads in one page. A page of longer ones is shorter.
 MAX_PAGE_BYTES = 32 * 1024 * 1024
+#: The same for one message of a stream: what gRPC takes where nothing else is set is 4 MiB.
+MAX_BATCH_BYTES = 2 * 1024 * 1024
 Context = Any
 StoreJobs = Callable[[QueueCore, Sequence[NewJob], str, str], Awaitable[list[Enqueued]]]
 
@@ -110,7 +111,7 @@ class CommunicationServicer(CommunicationServiceServicer):
         size = _size("page_size", request.page_size)
         after = page_token.decode(request.page_token, order) if request.page_token else None
         rows = await self._store.page(business_id, where, order, size + 1, after)
-        page = _fitting(rows[:size])
+        page = _fitting(rows[:size], MAX_PAGE_BYTES)
         more = len(rows) > len(page)
         return pb.ListMessagesResponse(
             messages=[convert.message_of(row) for row in page],
@@ -124,7 +125,8 @@ class CommunicationServicer(CommunicationServiceServicer):
         where = convert.message_filter(request.filter)
         async with aclosing(self._store.export(business_id, where)) as batches:
             async for rows in batches:
-                yield pb.ExportMessagesResponse(messages=[convert.message_of(row) for row in rows])
+                for part in _parts(rows):
+                    yield pb.ExportMessagesResponse(messages=map(convert.message_of, part))
 
     async def GetMessage(self, request: pb.GetMessageRequest, context: Context) -> pb.GetMessageResponse:
         business_id = await self._require(request, Action.VIEW_JOBS)
@@ -136,11 +138,14 @@ class CommunicationServicer(CommunicationServiceServicer):
 
     async def ListCommunicationMessages(
         self, request: pb.ListCommunicationMessagesRequest, context: Context
-    ) -> pb.ListCommunicationMessagesResponse:
+    ) -> AsyncIterator[pb.ListCommunicationMessagesResponse]:
         business_id = await self._require(request, Action.VIEW_JOBS)
-        known = text_rule(request.communication_id, MAX_ID) is None
-        rows = await self._store.of_communication(business_id, request.communication_id) if known else []
-        return pb.ListCommunicationMessagesResponse(messages=[convert.message_of(row) for row in rows])
+        if text_rule(request.communication_id, MAX_ID):
+            return
+        async with aclosing(self._store.of_communication(business_id, request.communication_id)) as batches:
+            async for rows in batches:
+                for part in _parts(rows):
+                    yield pb.ListCommunicationMessagesResponse(messages=map(convert.message_of, part))
 
     async def ListOutbox(self, request: pb.ListOutboxRequest, context: Context) -> pb.ListOutboxResponse:
         business_id = await self._require(request, Action.VIEW_JOBS)
@@ -177,10 +182,18 @@ class CommunicationServicer(CommunicationServiceServicer):
         return pb.DeleteMessageResponse()
 
 
-def _fitting(rows: Sequence[Row]) -> Sequence[Row]:
-    """As many of the rows as one answer can hold, at least one."""
+def _fitting(rows: Sequence[Row], most: int) -> Sequence[Row]:
+    """As many of the rows as have payloads of up to `most` bytes together, at least one."""
     ends = accumulate(len(row["payload"].encode()) for row in rows)
-    return rows[: max(1, sum(end <= MAX_PAGE_BYTES for end in ends))]
+    return rows[: max(1, sum(end <= most for end in ends))]
+
+
+def _parts(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
+    """The rows in as many messages of a stream as they need."""
+    while rows:
+        part = _fitting(rows, MAX_BATCH_BYTES)
+        yield part
+        rows = rows[len(part) :]
 
 
 def _size(field: str, asked: int) -> int:

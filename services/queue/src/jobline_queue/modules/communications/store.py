@@ -1,20 +1,20 @@
-"""Reads of a business's messages: every answer is one statement, and so of one moment.
+"""Reads of a business's messages: every answer is one statement, and so of one moment, but for those that come in batches.
 
-The rows are the truth at any time, because those of this kind say `running` from the claim on (hooks.py). Lists and numbers
-walk the jobs of one business by the index (owner, created_at).
+A batch is a short read of its own: however slowly its reader takes it, no connection and no snapshot is held. The rows are
+the truth at any time, because those of this kind say `running` from the claim on (hooks.py). Lists and numbers walk the jobs
+of one business by the index (owner, created_at).
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from jobline_queue.modules.communications.filters import MessageFilter, behind, conditions, sort_keys
+from jobline_queue.modules.communications.filters import MessageFilter, behind, conditions, place_of, sort_keys
 from jobline_queue.modules.communications.health import MessageStats
 from jobline_queue.modules.communications.job import owner
 from jobline_queue.modules.communications.page_token import Order, Place
@@ -24,13 +24,9 @@ from jobline_queue.store.tables import events, jobs
 
 Row = Mapping[str, Any]
 BATCH = 200
-#: Exports hold a connection of the pool for as long as their reader takes; the others are for everyone else.
-MAX_EXPORTS = 3
-#: A reader that takes nothing for so long has lost its export.
-_STALLED = sa.text("SET LOCAL idle_in_transaction_session_timeout = '60s'")
 
-_SHOWN = [column for column in messages.c if column.key in past_messages.c and column.key != "owner"]
-_PAST = [past_messages.c[column.key] for column in _SHOWN]
+_SHOWN = [column.key for column in messages.c if column.key in past_messages.c and column.key != "owner"]
+_COLUMNS = [messages.c[name] for name in _SHOWN]
 
 
 class MessageStore:
@@ -38,7 +34,6 @@ class MessageStore:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
-        self._exports = asyncio.Semaphore(MAX_EXPORTS)
 
     async def stats(self, business_id: str) -> MessageStats:
         words = ("pending", "processing", "completed", "failed", "cancelled")
@@ -55,33 +50,52 @@ class MessageStore:
         self, business_id: str, where: MessageFilter, order: Order, size: int, after: Place | None = None
     ) -> list[Row]:
         """Up to `size` jobs behind the place `after`."""
-        query = sa.select(*_SHOWN, messages.c.core_priority).where(*conditions(business_id, where))
+        query = sa.select(*_COLUMNS, messages.c.core_priority).where(*conditions(business_id, where))
         if after is not None:
             query = query.where(behind(order, after))
         return await self._rows(query.order_by(*sort_keys(order)).limit(size))
 
     async def export(self, business_id: str, where: MessageFilter) -> AsyncGenerator[Sequence[Row], None]:
-        """All jobs that match, in the order of creation and in batches, as one moment saw them."""
-        query = sa.select(*_SHOWN).where(*conditions(business_id, where)).order_by(*sort_keys(Order.CREATION))
-        async with self._exports, self._engine.connect() as connection:
-            await connection.execute(_STALLED)
-            result = await connection.stream(query, execution_options={"yield_per": BATCH})
-            async for batch in result.mappings().partitions():
-                yield [dict(row) for row in batch]
+        """The jobs that match, in the order of creation and in batches: every one that exists and matches throughout, once.
 
-    async def of_communication(self, business_id: str, communication_id: str) -> list[Row]:
-        """Jobs and history entries, by when they were due."""
-        found = _either(owner(business_id), "communication_id", communication_id)
-        return await self._rows(found.order_by("scheduled_at", sa.text("started_at NULLS LAST"), "seq", "attempts"))
+        A retry puts a job behind all that were created in its moment. Those met of that moment are kept in mind, so that
+        none is met again.
+        """
+        met: set[str] = set()
+        after: Place | None = None
+        while rows := await self.page(business_id, where, Order.CREATION, BATCH, after):
+            yield [row for row in rows if row["id"] not in met]
+            last = place_of(Order.CREATION, rows[-1])
+            if after is None or after.time != last.time:
+                met = set()
+            met |= {row["id"] for row in rows if row["created_at"] == last.time}
+            after = last
+
+    async def of_communication(self, business_id: str, communication_id: str) -> AsyncGenerator[Sequence[Row], None]:
+        """Jobs and history entries by when they were due, in batches: those that there are at one moment.
+
+        The first batch is of that moment, too. The others are as they are when they are read; what is gone by then is left
+        out.
+        """
+        by_due = ("scheduled_at", "seq", "attempts")
+        places = _either(owner(business_id), "communication_id", [communication_id], ["id", *by_due]).order_by(*by_due)
+        async with self._engine.connect() as connection:
+            await connection.execution_options(isolation_level="REPEATABLE READ")
+            ids = [place["id"] for place in await _fetch(connection, places)]
+            first = await _fetch(connection, _either(owner(business_id), "id", ids[:BATCH]))
+        yield _in_order(ids[:BATCH], first)
+        for start in range(BATCH, len(ids), BATCH):
+            part = ids[start : start + BATCH]
+            yield _in_order(part, await self._rows(_either(owner(business_id), "id", part)))
 
     async def get(self, business_id: str, message_id: str) -> Row | None:
         """A job, or a history entry."""
-        rows = await self._rows(_either(owner(business_id), "id", message_id))
+        rows = await self._rows(_either(owner(business_id), "id", [message_id]))
         return rows[0] if rows else None
 
     async def jobs(self, business_id: str, ids: Collection[str]) -> dict[str, Row]:
         """Those of the jobs that the business has, by id."""
-        query = sa.select(*_SHOWN).where(messages.c.owner == owner(business_id), messages.c.id.in_(ids))
+        query = sa.select(*_COLUMNS).where(messages.c.owner == owner(business_id), messages.c.id.in_(ids))
         return {row["id"]: row for row in await self._rows(query)}
 
     async def failed(self, business_id: str, where: MessageFilter) -> list[str]:
@@ -120,12 +134,26 @@ class MessageStore:
 
     async def _rows(self, query: sa.Executable) -> list[Row]:
         async with self._engine.connect() as connection:
-            return [dict(row) for row in (await connection.execute(query)).mappings()]
+            return await _fetch(connection, query)
 
 
-def _either(job_owner: str, column: str, value: str) -> sa.CompoundSelect[Any]:
-    """Jobs and history entries of an owner with this value."""
+async def _fetch(connection: AsyncConnection, query: sa.Executable) -> list[Row]:
+    return [dict(row) for row in (await connection.execute(query)).mappings()]
+
+
+def _in_order(ids: Sequence[str], rows: Sequence[Row]) -> list[Row]:
+    """The rows in the order of their ids."""
+    found = {row["id"]: row for row in rows}
+    return [found[each] for each in ids if each in found]
+
+
+def _either(
+    job_owner: str, column: str, values: Sequence[str], shown: Sequence[str] = _SHOWN
+) -> sa.CompoundSelect[Any]:
+    """Jobs and history entries of an owner with one of these values."""
     return sa.union_all(
-        sa.select(*_SHOWN).where(messages.c.owner == job_owner, messages.c[column] == value),
-        sa.select(*_PAST).where(past_messages.c.owner == job_owner, past_messages.c[column] == value),
+        *(
+            sa.select(*(table.c[name] for name in shown)).where(table.c.owner == job_owner, table.c[column].in_(values))
+            for table in (messages, past_messages)
+        )
     )

@@ -14,12 +14,11 @@ from typing import Any, NamedTuple
 
 from jobline_queue.core.errors import InvalidField
 from jobline_queue.core.json_text import check_json
-from jobline_queue.modules.communications.job import MAX_BODY, MAX_SUBJECT, Draft, text_rule
+from jobline_queue.modules.communications.job import MAX_BODY, MAX_SUBJECT, Draft, text_rule, variables_rule
 
 #: Linear in the text: a name has no braces, so no two tries look at the same characters.
 _PLACEHOLDER = re.compile(r"\{\{([^{}]+)\}\}")
 _UNKNOWN = "must be the id of a template of this business"
-_NO_OBJECT = "must be an object of strings, numbers and booleans"
 #: Characters of JSON: more than the longest texts take, and little enough that a list of a thousand can be answered.
 MAX_VARIABLES = 65_536
 
@@ -82,9 +81,9 @@ def _variables(text: str) -> tuple[Mapping[str, str], str | None]:
         check_json("template_variables_json", text)
         values = json.loads(text, parse_int=_Number, parse_float=_Number)
     except InvalidField:
-        return {}, _NO_OBJECT
-    if not isinstance(values, dict) or not all(isinstance(value, str | bool) for value in values.values()):
-        return {}, _NO_OBJECT
+        values = None
+    if problem := variables_rule(values):
+        return {}, problem
     return {name: _written(value) for name, value in values.items()}, None
 
 
