@@ -14,7 +14,7 @@ import pytest
 from support.communications_rest import envelope
 from support.queue_calls import refused
 from support.rest_stack import RestStack
-from support.shop import Shop
+from support.shop import Shop, next_link
 
 JOB_KEYS = [
     "id",
@@ -147,6 +147,13 @@ def test_a_completed_job_reads_as_the_example_and_its_outbox_entry_too(shop: Sho
     )
     assert shop.call("GET", "/outbox?communicationId=comm-uuid-1&limit=1").json() == [entry]
     assert shop.call("GET", "/outbox?communicationId=other").json() == []
+    assert "link" not in got.headers
+    later = shop.completed(**EXAMPLE)
+    link = next_link(shop.call("GET", "/outbox?limit=1"))
+    assert link
+    assert [each["jobId"] for each in shop.call("GET", link.removeprefix(shop.path)).json()] == [later]
+    bad = shop.call("GET", "/outbox?cursor=x")
+    assert bad.json() == envelope(400, "cursor must be one that a list returned")
 
 
 def test_a_processing_job_has_begun_and_not_ended(shop: Shop) -> None:

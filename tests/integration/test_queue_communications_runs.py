@@ -67,6 +67,29 @@ def test_what_a_provider_took_is_not_in_the_outbox(business: Business):
     assert (business.status(message.id), business.outbox()) == ("completed", [])
 
 
+def test_pages_of_the_outbox_have_each_entry_once_and_end(business: Business):
+    sent_ids = []
+    for number in range(5):
+        sent_ids.append(business.send(communication_id="ab"[number % 2]).id)
+        business.send_out()
+    list_outbox = business.calls.communications.ListOutbox
+    pages, token = [], ""
+    while True:
+        page = list_outbox(pb.ListOutboxRequest(business_id=business.id, limit=2, page_token=token))
+        pages.append([entry.job_id for entry in page.entries])
+        if not (token := page.next_page_token):
+            break
+    assert pages == [sent_ids[:2], sent_ids[2:4], sent_ids[4:]]
+    of_a = pb.ListOutboxRequest(business_id=business.id, limit=2, communication_id="a")
+    of_a.page_token = list_outbox(of_a).next_page_token
+    assert [entry.job_id for entry in list_outbox(of_a).entries] == sent_ids[4:]
+    of_jobs = business.calls.communications.ListMessages(pb.ListMessagesRequest(business_id=business.id, page_size=1))
+    for bad in ("x", of_jobs.next_page_token):
+        with refused("INVALID_FIELD") as seen:
+            business.outbox(page_token=bad)
+        assert seen[0].fields == ("page_token",)
+
+
 def test_the_outbox_is_in_sending_order_and_can_be_narrowed(business: Business, service: QueueServiceUnderTest):
     high = business.send(
         channel=pb.CHANNEL_SMS, subject="unseen", communication_id="a", scheduled_at=datetime(2001, 1, 1, tzinfo=UTC)

@@ -95,15 +95,17 @@ async def _list(
         page_token=query.cursor or "",
     )
     found = await desk.call(lambda link: link.communications.ListMessages, wanted)
-    if found.next_page_token:
-        response.headers["link"] = f'<{_next_page(request, found.next_page_token)}>; rel="next"'
+    _link_next(request, response, found.next_page_token)
     return [convert.job(message) for message in found.messages]
 
 
-def _next_page(request: Request, cursor: str) -> str:
-    """The same request with another cursor, as a relative reference (RFC 3986, section 4.2)."""
-    kept = {name: value for name, value in request.query_params.items() if name != "cursor"}
-    return f"{quote(request.scope['path'])}?{urlencode({**kept, 'cursor': cursor})}"
+def _link_next(request: Request, response: Response, cursor: str) -> None:
+    """Leads to the next page, where there is one: the same request with another cursor, as a relative reference (RFC 3986,
+    section 4.2)."""
+    if cursor:
+        kept = {name: value for name, value in request.query_params.items() if name != "cursor"}
+        target = f"{quote(request.scope['path'])}?{urlencode({**kept, 'cursor': cursor})}"
+        response.headers["link"] = f'<{target}>; rel="next"'
 
 
 @router.get(
@@ -157,18 +159,20 @@ async def get_job(id: str, desk: DeskOf) -> schemas.Job:
     response_model_exclude_none=True,
     openapi_extra=responses.query_parameters(schemas.OutboxQuery),
     responses={
-        **responses.answer(200, "In sending order.", [responses.OUTBOX_ENTRY]),
+        **responses.page("At most `limit` entries (50), in sending order.", [responses.OUTBOX_ENTRY]),
         **responses.COMMON,
-        **responses.BAD_LIMIT,
+        **responses.BAD_QUERY,
     },
 )
-async def list_outbox(request: Request, desk: DeskOf) -> list[schemas.OutboxEntry]:
+async def list_outbox(request: Request, response: Response, desk: DeskOf) -> list[schemas.OutboxEntry]:
     async with desk.reading_input(pb.ACTION_VIEW_JOBS):
         query = parse_query(schemas.OutboxQuery, request.query_params)
     wanted = pb.ListOutboxRequest(
         business_id=desk.business_id,
         communication_id=query.communication_id or "",
         limit=query.limit or OUTBOX_LIMIT,
+        page_token=query.cursor or "",
     )
     found = await desk.call(lambda link: link.communications.ListOutbox, wanted)
+    _link_next(request, response, found.next_page_token)
     return [convert.outbox_entry(entry) for entry in found.entries]

@@ -180,7 +180,6 @@ BAD_QUERY = error(
     "limit must be a positive integer",
     "cursor must be one that a list returned",
 )
-BAD_LIMIT = error(400, "Names the first bad parameter.", "limit must be a positive integer")
 BAD_CONDITIONS = error(
     400,
     "Names the first bad field.",

@@ -149,8 +149,8 @@ class Filter(_Model):
     ] = None
 
 
-class ListQuery(Filter):
-    """A page of a list."""
+class Page(_Model):
+    """A part of a list."""
 
     limit: Annotated[Limit | None, Field(description="Above 1000 reads as 1000.")] = None
     cursor: Annotated[
@@ -158,11 +158,14 @@ class ListQuery(Filter):
     ] = None
 
 
-class OutboxQuery(_Model):
-    """A part of the outbox."""
+class ListQuery(Page, Filter):
+    """A page of a list of jobs."""
+
+
+class OutboxQuery(Page):
+    """A page of the outbox."""
 
     communication_id: Id | None = None
-    limit: Annotated[Limit | None, Field(description="Above 1000 reads as 1000.")] = None
 
 
 # ---- out ------------------------------------------------------------------------------------------------------------

@@ -99,3 +99,8 @@ def place_of(order: Order, row: Any) -> Place:
             return Place(0, row["updated_at"], row["seq"])
         case Order.CREATION:
             return Place(0, row["created_at"], row["seq"])
+
+
+def sent_place(row: Any) -> Place:
+    """The place of an outbox entry."""
+    return Place(0, row["sent_at"], row["seq"])

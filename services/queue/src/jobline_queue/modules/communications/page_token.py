@@ -16,7 +16,7 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 class Order(IntEnum):
-    """How a list is sorted; ties by insertion. The numbers are those of MessageOrder."""
+    """How a list of jobs is sorted; ties by insertion. The numbers are those of MessageOrder."""
 
     #: created_at, seq
     CREATION = 0
@@ -24,6 +24,10 @@ class Order(IntEnum):
     PROCESSING = 1
     #: updated_at downwards, seq downwards
     LATEST = 2
+
+
+#: The outbox has one order: seq.
+OUTBOX = 255
 
 
 class Place(NamedTuple):
@@ -35,12 +39,12 @@ class Place(NamedTuple):
     seq: int
 
 
-def encode(order: Order, place: Place) -> str:
+def encode(order: int, place: Place) -> str:
     packed = _FORM.pack(order, place.priority, (place.time - _EPOCH) // _MICROSECOND, place.seq)
     return base64.urlsafe_b64encode(packed).decode()
 
 
-def decode(text: str, order: Order) -> Place:
+def decode(text: str, order: int) -> Place:
     """Raises InvalidField for anything but a token of a list in this order."""
     try:
         number, priority, micros, seq = _FORM.unpack(base64.b64decode(text, b"-_", validate=True))

@@ -20,7 +20,7 @@ from jobline_queue.dispatch.enqueuer import Enqueued
 from jobline_queue.modules.communications import convert, page_token, submit
 from jobline_queue.modules.communications.access import Access, Action
 from jobline_queue.modules.communications.acts import MessageActs
-from jobline_queue.modules.communications.filters import place_of
+from jobline_queue.modules.communications.filters import place_of, sent_place
 from jobline_queue.modules.communications.health import judge
 from jobline_queue.modules.communications.job import MAX_ID, QUEUE, Draft, text_rule
 from jobline_queue.modules.communications.page_token import Order
@@ -150,9 +150,14 @@ class CommunicationServicer(CommunicationServiceServicer):
     async def ListOutbox(self, request: pb.ListOutboxRequest, context: Context) -> pb.ListOutboxResponse:
         business_id = await self._require(request, Action.VIEW_JOBS)
         limit = _size("limit", request.limit)
+        after = page_token.decode(request.page_token, page_token.OUTBOX).seq if request.page_token else 0
         known = not request.communication_id or text_rule(request.communication_id, MAX_ID) is None
-        rows = await self._store.outbox(business_id, request.communication_id, limit) if known else []
-        return pb.ListOutboxResponse(entries=[convert.outbox_entry(row) for row in rows])
+        rows = await self._store.outbox(business_id, request.communication_id, limit + 1, after) if known else []
+        page = rows[:limit]
+        return pb.ListOutboxResponse(
+            entries=[convert.outbox_entry(row) for row in page],
+            next_page_token=page_token.encode(page_token.OUTBOX, sent_place(page[-1])) if len(rows) > limit else "",
+        )
 
     # ---- acts -------------------------------------------------------------------------------------------------------
 

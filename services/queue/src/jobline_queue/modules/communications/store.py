@@ -115,9 +115,10 @@ class MessageStore:
         at: datetime | None = row["at"]
         return at
 
-    async def outbox(self, business_id: str, communication_id: str, limit: int) -> list[Row]:
-        """In sending order; an empty communication id is any."""
-        query = sa.select(outbox).where(outbox.c.business_id == business_id).order_by(outbox.c.seq).limit(limit)
+    async def outbox(self, business_id: str, communication_id: str, limit: int, after: int) -> list[Row]:
+        """In sending order, behind the entry whose `seq` is `after`; an empty communication id is any."""
+        of_business = (outbox.c.business_id == business_id, outbox.c.seq > after)
+        query = sa.select(outbox).where(*of_business).order_by(outbox.c.seq).limit(limit)
         if communication_id:
             query = query.where(outbox.c.communication_id == communication_id)
         return await self._rows(query)
