@@ -12,6 +12,7 @@ import httpx
 
 from jobline.v1 import communication_service_pb2 as pb
 from support.message_house import MessageHouse, message_house
+from support.queue_calls import refused
 
 #: By priority, then the time at which it was due, then insertion: the order of the specification, in SQL.
 _RANK = "CASE priority WHEN 'high' THEN 0 WHEN 'normal' THEN 1 ELSE 2 END, scheduled_at, created_at, id"
@@ -42,6 +43,20 @@ def test_two_overlapping_calls_to_process_now_send_each_message_once(fresh_datab
             answers = list(pool.map(process_now, (one, other)))
             assert answers == [(200, {"success": True, "message": "Queue processing completed"})] * 2
         check_each_was_sent_once(house, 120)
+
+
+def test_an_internal_caller_has_what_is_due_attempted_by_the_first_worker_service_that_answers(
+    fresh_database: str, tmp_path: Path
+) -> None:
+    with message_house(fresh_database, tmp_path) as house:
+        house.submit(messages(25))
+        with refused("WORKER_UNAVAILABLE"):
+            house.process()
+        house.start_worker("email_default").process.kill()
+        house.start_worker("email_default")
+        done = house.process()
+        assert (done.attempted, done.succeeded, done.failed, done.complete) == (25, 25, 0, True)
+        check_each_was_sent_once(house, 25)
 
 
 def messages(count: int) -> list[pb.NewMessage]:

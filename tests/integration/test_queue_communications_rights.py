@@ -42,6 +42,7 @@ CALLS: dict[str, tuple[str, Any]] = {
     "GetMessage": ("viewJobs", pb.GetMessageRequest(id=NO_JOB)),
     "ListCommunicationMessages": ("viewJobs", pb.ListCommunicationMessagesRequest()),
     "ListOutbox": ("viewJobs", pb.ListOutboxRequest()),
+    "ProcessMessages": ("process", pb.ProcessMessagesRequest()),
     "RetryMessage": ("retry", pb.RetryMessageRequest(id=NO_JOB)),
     "RetryFailedMessages": ("retry", pb.RetryFailedMessagesRequest()),
     "CancelMessage": ("cancel", pb.CancelMessageRequest(id=NO_JOB)),
@@ -156,6 +157,9 @@ def test_every_call_needs_its_right(business: Business, name: str, role: str):
             call(person, name, request, business.id)
     elif getattr(request, "id", ""):
         with refused("JOB_NOT_FOUND"):
+            call(person, name, request, business.id)
+    elif action == "process":
+        with refused("WORKER_UNAVAILABLE"):  # this service knows none
             call(person, name, request, business.id)
     else:
         call(person, name, request, business.id)

@@ -28,6 +28,7 @@ from support.queue_service import QueueServiceUnderTest
 __all__ = ["BUSINESS", "MessageHouse", "Worker", "message_house"]
 
 BUSINESS = "acme"
+_MOST_WORKERS = 4
 #: A lost worker is noticed within a test, and its jobs are tried again at once.
 _POLICIES = """
 [queues.communications]
@@ -52,8 +53,9 @@ class Worker:
 class MessageHouse:
     """The running processes."""
 
-    def __init__(self, queue: QueueServiceUnderTest, folder: Path) -> None:
+    def __init__(self, queue: QueueServiceUnderTest, folder: Path, ports: Sequence[int]) -> None:
         self.queue = queue
+        self._ports = list(ports)
         self._folder = folder
         self._workers: list[Worker] = []
         self._channel = grpc.insecure_channel(queue.address)
@@ -61,12 +63,14 @@ class MessageHouse:
 
     def start_worker(self, *queues: str) -> Worker:
         """A worker that is connected, and whose stream pulls these queues."""
-        port = free_port()
+        port = self._ports.pop(0)
         environ = clean_environ(
             JOBLINE_DATA_DIR=str(self._folder),
             JOBLINE_QUEUE_ADDRESS=self.queue.address,
             JOBLINE_TOKEN=self.queue.worker_token,
-            JOBLINE_SERVICE_TOKENS=f"gateway:gateway:{self.queue.gateway_token}",
+            JOBLINE_SERVICE_TOKENS=",".join(
+                (f"gateway:gateway:{self.queue.gateway_token}", f"operator:operator:{self.queue.operator_token}")
+            ),
             JOBLINE_WORKER_PORT=str(port),
             JOBLINE_WORKER_QUEUES=",".join(queues),
         )
@@ -102,6 +106,12 @@ class MessageHouse:
             stored += self._stub.SubmitMessages(part, metadata=metadata, timeout=30).messages
         return stored
 
+    def process(self) -> pb.ProcessMessagesResponse:
+        """Has what is due attempted now, as an internal caller."""
+        metadata = (("authorization", f"Bearer {self.queue.operator_token}"),)
+        request = pb.ProcessMessagesRequest(business_id=BUSINESS)
+        return self._stub.ProcessMessages(request, metadata=metadata, timeout=60)
+
     def sent(self) -> int:
         """How many entries the outbox has."""
         return int(self.queue.execute("SELECT count(*) FROM communication_outbox")[0][0])
@@ -119,10 +129,15 @@ class MessageHouse:
 @contextlib.contextmanager
 def message_house(database_url: str, folder: Path) -> Iterator[MessageHouse]:
     """A queue service with the business stored, and no worker yet."""
-    queue = QueueServiceUnderTest(database_url, folder, _POLICIES)
+    ports = [free_port() for _ in range(_MOST_WORKERS)]
+    settings = {
+        "JOBLINE_WORKER_ADDRESS": ",".join(f"127.0.0.1:{port}" for port in ports),
+        "JOBLINE_TOKEN": QueueServiceUnderTest.operator_token,
+    }
+    queue = QueueServiceUnderTest(database_url, folder, _POLICIES, **settings)
     queue.start()
     queue.execute("INSERT INTO businesses (id, name) VALUES (%s, '')", BUSINESS)
-    house = MessageHouse(queue, folder)
+    house = MessageHouse(queue, folder, ports)
     try:
         yield house
     finally:

@@ -180,6 +180,7 @@ _BY_REASON: dict[str, type[JoblineError]] = {
     "NOT_ACTIVE": NotActive,
     "DATABASE_UNAVAILABLE": Unavailable,
     "DRAINING": NotActive,
+    "WORKER_UNAVAILABLE": Unavailable,
     "TOO_LARGE": TooLarge,
     "INTERNAL": ServiceFault,
     "SUPERSEDED": Superseded,

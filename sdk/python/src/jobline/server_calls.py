@@ -24,7 +24,7 @@ __all__ = ["CallGuard", "correlation_id_of", "failure"]
 _OPEN_PREFIXES = ("/grpc.health.v1.", "/grpc.reflection.")
 
 #: The request's id, made or passed on by the gateway; joins the logs of all services and the jobs that are stored.
-_CORRELATION_KEY = "x-request-id"
+CORRELATION_KEY = "x-request-id"
 
 _MAX_MESSAGE = 2000
 _MAX_VIOLATIONS = 100
@@ -123,7 +123,7 @@ async def _check_read(request: Any, context: Any) -> None:
 
 def correlation_id_of(metadata: Iterable[tuple[str, Any]]) -> str:
     """The request id that came along, if it is one: up to 128 printable ASCII characters."""
-    found = next((value for key, value in metadata if key == _CORRELATION_KEY), "")
+    found = next((value for key, value in metadata if key == CORRELATION_KEY), "")
     return found if isinstance(found, str) and len(found) <= 128 and found.isprintable() and found.isascii() else ""
 
 

@@ -28,6 +28,7 @@ from jobline_queue.modules.communications.access import Access
 from jobline_queue.modules.communications.acts import MessageActs
 from jobline_queue.modules.communications.servicer import CommunicationServicer
 from jobline_queue.modules.communications.store import MessageStore
+from jobline_queue.modules.communications.workers import Workers
 from jobline_queue.modules.email import hooks as email_hooks
 from jobline_queue.modules.email.servicer import EmailServicer
 from jobline_queue.modules.email.store import EmailStore
@@ -67,7 +68,8 @@ async def serve(config: Config) -> None:
     email_service_pb2_grpc.add_EmailServiceServicer_to_server(emails, server.server)
     messages = MessageStore(engine)
     acts = MessageActs(core, messages, perform)
-    communications = CommunicationServicer(core, Access(engine), messages, acts, store_jobs)
+    workers = Workers(config.worker_addresses, config.worker_token)
+    communications = CommunicationServicer(core, Access(engine), messages, acts, workers, store_jobs)
     communication_service_pb2_grpc.add_CommunicationServiceServicer_to_server(communications, server.server)
     await server.start()
     logger.info("listening on %s:%d", config.host, server.port)

@@ -20,6 +20,9 @@ class Config:
     free_credits: int
     #: Seconds of silence after which the database ends a frozen service's session, and a standby takes over.
     take_over_after: float
+    #: Worker services to ask for what is due now, and the token for it; none: nobody is asked.
+    worker_addresses: tuple[str, ...]
+    worker_token: str
 
 
 def database_url(settings: Settings) -> str:
@@ -40,6 +43,8 @@ def read_config(settings: Settings) -> Config:
         policies=_policies(settings.text("JOBLINE_QUEUES_FILE")),
         free_credits=settings.parse("JOBLINE_FREE_CREDITS", 5, _credits),
         take_over_after=settings.parse("JOBLINE_TAKE_OVER_AFTER", 15.0, _silence),
+        worker_addresses=settings.worker_addresses(),
+        worker_token=settings.text("JOBLINE_TOKEN", settings.endpoints.operator_token),
     )
 
 

@@ -15,9 +15,6 @@ Rights. Every call names the business and needs one right in it (see Action); th
 Roles compare without regard to the case of A-Z; one that the matrix does not know counts as User. The checks come in this order:
 the business, the right, the fields, the job, its status.
 
-Process now: ask `Authorize` for ACTION_PROCESS, then call WorkerControlService.ProcessNow with queue `communications` and
-owner `business:{id}`.
-
 Errors that any call can meet: see job_service.proto; in addition
   NOT_FOUND / BUSINESS_NOT_FOUND                no such business
   PERMISSION_DENIED / FORBIDDEN                 the caller lacks the right in this business
@@ -861,6 +858,54 @@ class ListOutboxResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListOutboxResponse: _TypeAlias = ListOutboxResponse  # noqa: Y015
+
+@_typing.final
+class ProcessMessagesRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BUSINESS_ID_FIELD_NUMBER: _builtins.int
+    business_id: _builtins.str
+    def __init__(
+        self,
+        *,
+        business_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["business_id", b"business_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ProcessMessagesRequest: _TypeAlias = ProcessMessagesRequest  # noqa: Y015
+
+@_typing.final
+class ProcessMessagesResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ATTEMPTED_FIELD_NUMBER: _builtins.int
+    SUCCEEDED_FIELD_NUMBER: _builtins.int
+    FAILED_FIELD_NUMBER: _builtins.int
+    COMPLETE_FIELD_NUMBER: _builtins.int
+    attempted: _builtins.int
+    """See ProcessNowResponse."""
+    succeeded: _builtins.int
+    failed: _builtins.int
+    complete: _builtins.bool
+    def __init__(
+        self,
+        *,
+        attempted: _builtins.int = ...,
+        succeeded: _builtins.int = ...,
+        failed: _builtins.int = ...,
+        complete: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempted", b"attempted", "complete", b"complete", "failed", b"failed", "succeeded", b"succeeded"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ProcessMessagesResponse: _TypeAlias = ProcessMessagesResponse  # noqa: Y015
 
 @_typing.final
 class RetryMessageRequest(_message.Message):

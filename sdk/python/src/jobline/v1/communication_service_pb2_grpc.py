@@ -79,6 +79,11 @@ class CommunicationServiceStub:
                 request_serializer=jobline_dot_v1_dot_communication__service__pb2.ListOutboxRequest.SerializeToString,
                 response_deserializer=jobline_dot_v1_dot_communication__service__pb2.ListOutboxResponse.FromString,
                 _registered_method=True)
+        self.ProcessMessages = channel.unary_unary(
+                '/jobline.v1.CommunicationService/ProcessMessages',
+                request_serializer=jobline_dot_v1_dot_communication__service__pb2.ProcessMessagesRequest.SerializeToString,
+                response_deserializer=jobline_dot_v1_dot_communication__service__pb2.ProcessMessagesResponse.FromString,
+                _registered_method=True)
         self.RetryMessage = channel.unary_unary(
                 '/jobline.v1.CommunicationService/RetryMessage',
                 request_serializer=jobline_dot_v1_dot_communication__service__pb2.RetryMessageRequest.SerializeToString,
@@ -186,6 +191,18 @@ class CommunicationServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ProcessMessages(self, request, context):
+        """Has every job of the business that is due at the call attempted once, and answers when that is done: a worker service
+        does it (see WorkerControlService.ProcessNow; callers who know one may ask it themselves, after `Authorize`). A caller
+        that hangs up stops the claiming; what runs is finished. Right: PROCESS.
+
+        Errors:
+        UNAVAILABLE / WORKER_UNAVAILABLE              no worker service is known, or none answers
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def RetryMessage(self, request, context):
         """Puts a failed or cancelled job back to pending, due now, with all its attempts. Right: RETRY.
 
@@ -280,6 +297,11 @@ def add_CommunicationServiceServicer_to_server(servicer, server):
                     servicer.ListOutbox,
                     request_deserializer=jobline_dot_v1_dot_communication__service__pb2.ListOutboxRequest.FromString,
                     response_serializer=jobline_dot_v1_dot_communication__service__pb2.ListOutboxResponse.SerializeToString,
+            ),
+            'ProcessMessages': grpc.unary_unary_rpc_method_handler(
+                    servicer.ProcessMessages,
+                    request_deserializer=jobline_dot_v1_dot_communication__service__pb2.ProcessMessagesRequest.FromString,
+                    response_serializer=jobline_dot_v1_dot_communication__service__pb2.ProcessMessagesResponse.SerializeToString,
             ),
             'RetryMessage': grpc.unary_unary_rpc_method_handler(
                     servicer.RetryMessage,
@@ -545,6 +567,33 @@ class CommunicationService:
             '/jobline.v1.CommunicationService/ListOutbox',
             jobline_dot_v1_dot_communication__service__pb2.ListOutboxRequest.SerializeToString,
             jobline_dot_v1_dot_communication__service__pb2.ListOutboxResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ProcessMessages(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/jobline.v1.CommunicationService/ProcessMessages',
+            jobline_dot_v1_dot_communication__service__pb2.ProcessMessagesRequest.SerializeToString,
+            jobline_dot_v1_dot_communication__service__pb2.ProcessMessagesResponse.FromString,
             options,
             channel_credentials,
             insecure,

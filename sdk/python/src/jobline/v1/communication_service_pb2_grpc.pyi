@@ -15,9 +15,6 @@ Rights. Every call names the business and needs one right in it (see Action); th
 Roles compare without regard to the case of A-Z; one that the matrix does not know counts as User. The checks come in this order:
 the business, the right, the fields, the job, its status.
 
-Process now: ask `Authorize` for ACTION_PROCESS, then call WorkerControlService.ProcessNow with queue `communications` and
-owner `business:{id}`.
-
 Errors that any call can meet: see job_service.proto; in addition
   NOT_FOUND / BUSINESS_NOT_FOUND                no such business
   PERMISSION_DENIED / FORBIDDEN                 the caller lacks the right in this business
@@ -93,6 +90,14 @@ class CommunicationServiceStub:
 
     Errors:
       INVALID_ARGUMENT / INVALID_FIELD              a bad limit
+    """
+    ProcessMessages: _grpc.UnaryUnaryMultiCallable[_communication_service_pb2.ProcessMessagesRequest, _communication_service_pb2.ProcessMessagesResponse]
+    """Has every job of the business that is due at the call attempted once, and answers when that is done: a worker service
+    does it (see WorkerControlService.ProcessNow; callers who know one may ask it themselves, after `Authorize`). A caller
+    that hangs up stops the claiming; what runs is finished. Right: PROCESS.
+
+    Errors:
+      UNAVAILABLE / WORKER_UNAVAILABLE              no worker service is known, or none answers
     """
     RetryMessage: _grpc.UnaryUnaryMultiCallable[_communication_service_pb2.RetryMessageRequest, _communication_service_pb2.RetryMessageResponse]
     """Puts a failed or cancelled job back to pending, due now, with all its attempts. Right: RETRY.
@@ -171,6 +176,14 @@ class CommunicationServiceAsyncStub(CommunicationServiceStub):
 
     Errors:
       INVALID_ARGUMENT / INVALID_FIELD              a bad limit
+    """
+    ProcessMessages: _aio.UnaryUnaryMultiCallable[_communication_service_pb2.ProcessMessagesRequest, _communication_service_pb2.ProcessMessagesResponse]  # type: ignore[assignment]
+    """Has every job of the business that is due at the call attempted once, and answers when that is done: a worker service
+    does it (see WorkerControlService.ProcessNow; callers who know one may ask it themselves, after `Authorize`). A caller
+    that hangs up stops the claiming; what runs is finished. Right: PROCESS.
+
+    Errors:
+      UNAVAILABLE / WORKER_UNAVAILABLE              no worker service is known, or none answers
     """
     RetryMessage: _aio.UnaryUnaryMultiCallable[_communication_service_pb2.RetryMessageRequest, _communication_service_pb2.RetryMessageResponse]  # type: ignore[assignment]
     """Puts a failed or cancelled job back to pending, due now, with all its attempts. Right: RETRY.
@@ -300,6 +313,20 @@ class CommunicationServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Errors:
           INVALID_ARGUMENT / INVALID_FIELD              a bad limit
+        """
+
+    @_abc_1.abstractmethod
+    def ProcessMessages(
+        self,
+        request: _communication_service_pb2.ProcessMessagesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_communication_service_pb2.ProcessMessagesResponse, _abc.Awaitable[_communication_service_pb2.ProcessMessagesResponse]]:
+        """Has every job of the business that is due at the call attempted once, and answers when that is done: a worker service
+        does it (see WorkerControlService.ProcessNow; callers who know one may ask it themselves, after `Authorize`). A caller
+        that hangs up stops the claiming; what runs is finished. Right: PROCESS.
+
+        Errors:
+          UNAVAILABLE / WORKER_UNAVAILABLE              no worker service is known, or none answers
         """
 
     @_abc_1.abstractmethod

@@ -89,6 +89,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """INTERNAL. A fault of ours; the log has the details under the same correlation id."""
     ERROR_REASON_SUPERSEDED: _ErrorReason.ValueType  # 45
     """ABORTED. A newer stream of the same session took over; this stream is closed."""
+    ERROR_REASON_WORKER_UNAVAILABLE: _ErrorReason.ValueType  # 46
+    """UNAVAILABLE. No worker service is known to the queue service, or none answers. Try again later."""
     ERROR_REASON_WORKER_LOST: _ErrorReason.ValueType  # 60
     """---- of runs (JobError.code) --------------------------------------------------------------------------------
 
@@ -172,6 +174,8 @@ ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 44
 """INTERNAL. A fault of ours; the log has the details under the same correlation id."""
 ERROR_REASON_SUPERSEDED: ErrorReason.ValueType  # 45
 """ABORTED. A newer stream of the same session took over; this stream is closed."""
+ERROR_REASON_WORKER_UNAVAILABLE: ErrorReason.ValueType  # 46
+"""UNAVAILABLE. No worker service is known to the queue service, or none answers. Try again later."""
 ERROR_REASON_WORKER_LOST: ErrorReason.ValueType  # 60
 """---- of runs (JobError.code) --------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@
     ├── NotFound (job, queue, worker, e-mail, business)
     ├── IllegalTransition, CountChanged
     ├── StaleLease, RunCancelled
-    └── NotActive, DatabaseUnavailable, Draining, Superseded
+    └── NotActive, DatabaseUnavailable, Draining, WorkerUnavailable, Superseded
 """
 
 from __future__ import annotations
@@ -129,6 +129,13 @@ class Draining(JoblineError):
 
     def __init__(self) -> None:
         super().__init__("the service is stopping; reconnect after a moment")
+
+
+class WorkerUnavailable(JoblineError):
+    reason = "WORKER_UNAVAILABLE"
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"no worker service does it now: {why}")
 
 
 class Superseded(JoblineError):

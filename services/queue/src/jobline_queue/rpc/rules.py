@@ -49,6 +49,7 @@ RULES: dict[str, frozenset[Role]] = {
     "/jobline.v1.CommunicationService/GetMessage": frozenset({P, O, G}),
     "/jobline.v1.CommunicationService/ListCommunicationMessages": frozenset({P, O, G}),
     "/jobline.v1.CommunicationService/ListOutbox": frozenset({P, O, G}),
+    "/jobline.v1.CommunicationService/ProcessMessages": frozenset({P, O, G}),
     "/jobline.v1.CommunicationService/RetryMessage": frozenset({P, O, G}),
     "/jobline.v1.CommunicationService/RetryFailedMessages": frozenset({P, O, G}),
     "/jobline.v1.CommunicationService/CancelMessage": frozenset({P, O, G}),

@@ -25,6 +25,7 @@ from jobline_queue.modules.communications.health import judge
 from jobline_queue.modules.communications.job import MAX_ID, QUEUE, Draft, text_rule
 from jobline_queue.modules.communications.page_token import Order
 from jobline_queue.modules.communications.store import MessageStore, Row
+from jobline_queue.modules.communications.workers import Workers
 from jobline_queue.rpc.convert import is_uuid
 from jobline_queue.rpc.principal import correlation_id, current
 
@@ -42,12 +43,19 @@ class CommunicationServicer(CommunicationServiceServicer):
     """See communication_service.proto for what each call promises."""
 
     def __init__(
-        self, core: QueueCore, access: Access, store: MessageStore, acts: MessageActs, store_jobs: StoreJobs
+        self,
+        core: QueueCore,
+        access: Access,
+        store: MessageStore,
+        acts: MessageActs,
+        workers: Workers,
+        store_jobs: StoreJobs,
     ) -> None:
         self._core = core
         self._access = access
         self._store = store
         self._acts = acts
+        self._workers = workers
         self._store_jobs = store_jobs
 
     async def _require(self, request: Any, action: Action) -> str:
@@ -160,6 +168,12 @@ class CommunicationServicer(CommunicationServiceServicer):
         )
 
     # ---- acts -------------------------------------------------------------------------------------------------------
+
+    async def ProcessMessages(self, request: pb.ProcessMessagesRequest, context: Context) -> pb.ProcessMessagesResponse:
+        done = await self._workers.process(await self._require(request, Action.PROCESS))
+        return pb.ProcessMessagesResponse(
+            attempted=done.attempted, succeeded=done.succeeded, failed=done.failed, complete=done.complete
+        )
 
     async def RetryMessage(self, request: pb.RetryMessageRequest, context: Context) -> pb.RetryMessageResponse:
         business_id = await self._require(request, Action.RETRY)
