@@ -9,7 +9,8 @@ They speak the wire protocol and know nothing of queues: what a method answers i
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -30,7 +31,7 @@ from jobline.v1 import (
     worker_control_service_pb2,
 )
 
-__all__ = ["Answer", "Call", "QueuePeer", "StreamAnswer", "queue_peer", "refuse"]
+__all__ = ["Answer", "Call", "QueuePeer", "StreamAnswer", "Unending", "queue_peer", "refuse"]
 
 _SERVICES = (
     account_service_pb2,
@@ -39,6 +40,29 @@ _SERVICES = (
     job_service_pb2,
     worker_control_service_pb2,
 )
+
+
+@dataclass
+class Unending:
+    """A method that never answers. It tells when a call has begun, and when the caller has ended it."""
+
+    begun: asyncio.Event = field(default_factory=asyncio.Event)
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def __call__(self, call: Call, context: Context) -> Message:
+        self.begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.ended.set()
+        raise AssertionError("never")
+
+    async def ends_with(self, request: Coroutine[Any, Any, object]) -> None:
+        """Makes the request, hangs up once the call has begun, and returns when the call has ended."""
+        made = asyncio.create_task(request)
+        await asyncio.wait_for(self.begun.wait(), 10)
+        made.cancel()
+        await asyncio.wait_for(self.ended.wait(), 10)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -17,7 +16,7 @@ from jobline.v1 import communication_service_pb2 as pb
 from jobline_gateway.surfaces.communications import acts
 from support.communications_rest import BASE, BUSINESS, PAYLOAD, at, message
 from support.gateway import bearer, gateway_client, gateway_process
-from support.queue_peers import Call, Context, StreamAnswer, queue_peer, refuse
+from support.queue_peers import Call, Context, StreamAnswer, Unending, queue_peer, refuse
 
 MINIMAL = {"channel": "email", "recipientContact": "user@example.com", "body": "…"}
 SHOWN_PAYLOAD = json.dumps(PAYLOAD, ensure_ascii=False)
@@ -295,20 +294,8 @@ async def test_a_bulk_retry_may_take_minutes() -> None:
 
 
 async def test_a_bulk_retry_ends_when_the_user_hangs_up(tmp_path: Path) -> None:
-    begun, ended = asyncio.Event(), asyncio.Event()
-
-    async def work(call: Call, context: Context) -> Message:
-        begun.set()
-        try:
-            await asyncio.Event().wait()
-        finally:
-            ended.set()
-        raise AssertionError("never")
-
+    work = Unending()
     async with queue_peer(RetryFailedMessages=work) as peer:
         with gateway_process(tmp_path, JOBLINE_QUEUE_ADDRESS=peer.address) as (_, url):
             async with httpx.AsyncClient(base_url=url, trust_env=False) as client:
-                request = asyncio.create_task(client.post(f"{BASE}/retry-failed", headers=bearer(), timeout=None))
-                await asyncio.wait_for(begun.wait(), 10)
-                request.cancel()
-                await asyncio.wait_for(ended.wait(), 10)
+                await work.ends_with(client.post(f"{BASE}/retry-failed", headers=bearer(), timeout=None))

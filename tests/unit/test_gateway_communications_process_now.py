@@ -15,7 +15,7 @@ from jobline.v1.worker_control_service_pb2 import ProcessNowRequest, ProcessNowR
 from jobline_gateway import service_client
 from support.communications_rest import BASE, envelope
 from support.gateway import bearer, gateway_client, gateway_process
-from support.queue_peers import Answer, Call, Context, queue_peer, refuse
+from support.queue_peers import Answer, Call, Context, Unending, queue_peer, refuse
 
 PATH = f"{BASE}/process-now"
 ALLOWED = pb.AuthorizeResponse()
@@ -124,21 +124,9 @@ async def test_it_waits_as_long_as_the_work_takes(monkeypatch: pytest.MonkeyPatc
 
 
 async def test_a_client_that_hangs_up_ends_the_call_to_the_worker(tmp_path: Path) -> None:
-    begun, ended = asyncio.Event(), asyncio.Event()
-
-    async def work(call: Call, context: Context) -> Message:
-        begun.set()
-        try:
-            await asyncio.Event().wait()
-        finally:
-            ended.set()
-        raise AssertionError("never")
-
+    work = Unending()
     async with queue_peer(Authorize=ALLOWED) as queue, queue_peer(ProcessNow=work) as worker:
         addresses = {"JOBLINE_QUEUE_ADDRESS": queue.address, "JOBLINE_WORKER_ADDRESS": worker.address}
         with gateway_process(tmp_path, **addresses) as (_, url):
             async with httpx.AsyncClient(base_url=url, trust_env=False) as client:
-                request = asyncio.create_task(client.post(PATH, headers=bearer(), content=b"x" * 100_000, timeout=None))
-                await asyncio.wait_for(begun.wait(), 10)
-                request.cancel()
-                await asyncio.wait_for(ended.wait(), 10)
+                await work.ends_with(client.post(PATH, headers=bearer(), content=b"x" * 100_000, timeout=None))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 from weakref import WeakKeyDictionary
 
 import grpc
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["DEFAULT_DEADLINE", "Calls", "account_stub", "job_stub", "queue_stub", "work_stub"]
 
 Response = TypeVar("Response")
+Stub = TypeVar("Stub")
 
 #: Seconds for one call, its repetitions included.
 DEFAULT_DEADLINE = 10.0
@@ -39,39 +40,23 @@ DEFAULT_DEADLINE = 10.0
 _SHORTEST_TRY = 1.0
 
 
-#: A stub makes an object for each method of its service; one a channel is enough.
-_job_stubs: WeakKeyDictionary[grpc.aio.Channel, JobServiceAsyncStub] = WeakKeyDictionary()
-_queue_stubs: WeakKeyDictionary[grpc.aio.Channel, QueueServiceAsyncStub] = WeakKeyDictionary()
-_account_stubs: WeakKeyDictionary[grpc.aio.Channel, AccountServiceAsyncStub] = WeakKeyDictionary()
-_work_stubs: WeakKeyDictionary[grpc.aio.Channel, WorkServiceAsyncStub] = WeakKeyDictionary()
+class _PerChannel(Generic[Stub]):
+    """A service's stub of each channel. Making one makes an object for each method, so one a channel is kept."""
+
+    def __init__(self, make: Callable[[grpc.aio.Channel], Stub]) -> None:
+        self._make = make
+        self._made: WeakKeyDictionary[grpc.aio.Channel, Stub] = WeakKeyDictionary()
+
+    def __call__(self, channel: grpc.aio.Channel) -> Stub:
+        if (stub := self._made.get(channel)) is None:
+            stub = self._made[channel] = self._make(channel)
+        return stub
 
 
-def job_stub(channel: grpc.aio.Channel) -> JobServiceAsyncStub:
-    """The channel's stub of JobService."""
-    if (stub := _job_stubs.get(channel)) is None:
-        stub = _job_stubs[channel] = JobServiceStub(channel)
-    return stub
-
-
-def queue_stub(channel: grpc.aio.Channel) -> QueueServiceAsyncStub:
-    """The channel's stub of QueueService."""
-    if (stub := _queue_stubs.get(channel)) is None:
-        stub = _queue_stubs[channel] = QueueServiceStub(channel)
-    return stub
-
-
-def account_stub(channel: grpc.aio.Channel) -> AccountServiceAsyncStub:
-    """The channel's stub of AccountService."""
-    if (stub := _account_stubs.get(channel)) is None:
-        stub = _account_stubs[channel] = AccountServiceStub(channel)
-    return stub
-
-
-def work_stub(channel: grpc.aio.Channel) -> WorkServiceAsyncStub:
-    """The channel's stub of WorkService."""
-    if (stub := _work_stubs.get(channel)) is None:
-        stub = _work_stubs[channel] = WorkServiceStub(channel)
-    return stub
+job_stub: _PerChannel[JobServiceAsyncStub] = _PerChannel(JobServiceStub)
+queue_stub: _PerChannel[QueueServiceAsyncStub] = _PerChannel(QueueServiceStub)
+account_stub: _PerChannel[AccountServiceAsyncStub] = _PerChannel(AccountServiceStub)
+work_stub: _PerChannel[WorkServiceAsyncStub] = _PerChannel(WorkServiceStub)
 
 
 class Calls:

@@ -118,7 +118,6 @@ CHANGING: Responses = {
     **error(408, "The body did not arrive in time.", "Request timeout"),
 }
 
-BAD_ITEM_ID = error(400, "The id is not a UUID.", "Invalid queue item ID format: 42")
 BAD_EMAIL_ID = error(400, "The id is not a UUID.", "Invalid email ID format: 42")
 NO_ITEM = error(404, "No such item of the caller.", ITEM_NOT_FOUND)
 NO_EMAIL = error(404, "No such e-mail of the caller.", EMAIL_NOT_FOUND)
