@@ -27,8 +27,8 @@ class BusyWorker(RawWorker):
         self.order, self._held = [], {}
         try:
             for message in self._call:
-                self.messages.append(message)
                 self._take(message)
+                self.messages.append(message)
         except grpc.RpcError as error:
             self.refusal = Refusal.of(error)
         self.ended.set()

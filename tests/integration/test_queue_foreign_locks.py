@@ -189,8 +189,8 @@ async def test_the_end_of_a_run_hands_its_slot_past_a_locked_row(core: HookedCor
 async def test_a_hook_that_meets_a_lock_at_the_start_of_a_run_holds_back_this_run(core: HookedCore):
     owners = ("ann", "ben", "ann", "ben", "ben")
     await core.enqueue(*(NewJob("notes", "begun", owner=owner) for owner in owners), NewJob("else", "plain"))
-    worker = core.stream("notes", ["begun"], room=5)
     async with locked_row(core, "UPDATE diary SET pages = 9 WHERE owner = 'ann'"):
+        worker = core.stream("notes", ["begun"], room=5)
         assert await claimed(core, "else", "plain", 1) == [""]
         await eventually(lambda: len(worker.outbox.assignments) == 3, within=SOON)
         assert {run.job.owner for run in worker.outbox.assignments} == {"ben"}

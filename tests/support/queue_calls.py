@@ -317,6 +317,11 @@ class RawWorker:
         return {ack.job_id: work_pb.OutcomeStatus.Name(ack.status).removeprefix("OUTCOME_STATUS_") for ack in acks}
 
     @property
+    def heartbeat_acks(self) -> int:
+        """How many heartbeats were answered."""
+        return sum(message.HasField("heartbeat_ack") for message in list(self.messages))
+
+    @property
     def lease_states(self) -> list[tuple[str, str]]:
         """(job id, state) of every answer to a heartbeat, in order."""
         found = [lease for message in list(self.messages) for lease in message.heartbeat_ack.leases]
