@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n jobline/v1/account_service.proto\x12\njobline.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xae\x01\n\x06\x43\x61ller\x12\x0b\n\x03sub\x18\x01 \x01(\t\x12\r\n\x05\x65mail\x18\x02 \x01(\t\x12\x0c\n\x04role\x18\x03 \x01(\t\x12\x36\n\nbusinesses\x18\x04 \x03(\x0b\x32\".jobline.v1.Caller.BusinessesEntry\x12\x0f\n\x07session\x18\x05 \x01(\t\x1a\x31\n\x0f\x42usinessesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"9\n\x13\x45nsureCallerRequest\x12\"\n\x06\x63\x61ller\x18\x01 \x01(\x0b\x32\x12.jobline.v1.Caller\"G\n\x14\x45nsureCallerResponse\x12\x1e\n\x04user\x18\x01 \x01(\x0b\x32\x10.jobline.v1.User\x12\x0f\n\x07\x63reated\x18\x02 \x01(\x08\"|\n\x04User\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05\x65mail\x18\x02 \x01(\t\x12\x0f\n\x07\x63redits\x18\x03 \x01(\x05\x12\x18\n\x10generation_count\x18\x04 \x01(\x03\x12.\n\ncreated_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"0\n\x14StoreBusinessRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\"(\n\x15StoreBusinessResponse\x12\x0f\n\x07\x63reated\x18\x01 \x01(\x08\"F\n\x10SetMemberRequest\x12\x13\n\x0b\x62usiness_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\x0c\n\x04role\x18\x03 \x01(\t\"\x13\n\x11SetMemberResponse2\x83\x02\n\x0e\x41\x63\x63ountService\x12Q\n\x0c\x45nsureCaller\x12\x1f.jobline.v1.EnsureCallerRequest\x1a .jobline.v1.EnsureCallerResponse\x12T\n\rStoreBusiness\x12 .jobline.v1.StoreBusinessRequest\x1a!.jobline.v1.StoreBusinessResponse\x12H\n\tSetMember\x12\x1c.jobline.v1.SetMemberRequest\x1a\x1d.jobline.v1.SetMemberResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n jobline/v1/account_service.proto\x12\njobline.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xae\x01\n\x06\x43\x61ller\x12\x0b\n\x03sub\x18\x01 \x01(\t\x12\r\n\x05\x65mail\x18\x02 \x01(\t\x12\x0c\n\x04role\x18\x03 \x01(\t\x12\x36\n\nbusinesses\x18\x04 \x03(\x0b\x32\".jobline.v1.Caller.BusinessesEntry\x12\x0f\n\x07session\x18\x05 \x01(\t\x1a\x31\n\x0f\x42usinessesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"9\n\x13\x45nsureCallerRequest\x12\"\n\x06\x63\x61ller\x18\x01 \x01(\x0b\x32\x12.jobline.v1.Caller\"G\n\x14\x45nsureCallerResponse\x12\x1e\n\x04user\x18\x01 \x01(\x0b\x32\x10.jobline.v1.User\x12\x0f\n\x07\x63reated\x18\x02 \x01(\x08\"|\n\x04User\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05\x65mail\x18\x02 \x01(\t\x12\x0f\n\x07\x63redits\x18\x03 \x01(\x05\x12\x18\n\x10generation_count\x18\x04 \x01(\x03\x12.\n\ncreated_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"0\n\x14StoreBusinessRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\"(\n\x15StoreBusinessResponse\x12\x0f\n\x07\x63reated\x18\x01 \x01(\x08\"F\n\x10SetMemberRequest\x12\x13\n\x0b\x62usiness_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\x0c\n\x04role\x18\x03 \x01(\t\"\x13\n\x11SetMemberResponse\"\xa3\x01\n\x13GrantCreditsRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\r\n\x05\x63ount\x18\x02 \x01(\x05\x12(\n\x06source\x18\x03 \x01(\x0e\x32\x18.jobline.v1.CreditSource\x12.\n\nexpires_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nrequest_id\x18\x05 \x01(\t\"<\n\x14GrantCreditsResponse\x12$\n\x07\x63redits\x18\x01 \x01(\x0b\x32\x13.jobline.v1.Credits\"$\n\x11GetCreditsRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\":\n\x12GetCreditsResponse\x12$\n\x07\x63redits\x18\x01 \x01(\x0b\x32\x13.jobline.v1.Credits\"J\n\x07\x43redits\x12\x0e\n\x06\x61\x63tive\x18\x01 \x01(\x05\x12\x10\n\x08reserved\x18\x02 \x01(\x05\x12\x0c\n\x04used\x18\x03 \x01(\x05\x12\x0f\n\x07\x65xpired\x18\x04 \x01(\x05*\xa4\x01\n\x0c\x43reditSource\x12\x1d\n\x19\x43REDIT_SOURCE_UNSPECIFIED\x10\x00\x12\x1e\n\x1a\x43REDIT_SOURCE_SUBSCRIPTION\x10\x01\x12\x1a\n\x16\x43REDIT_SOURCE_PURCHASE\x10\x02\x12\x1a\n\x16\x43REDIT_SOURCE_REFERRAL\x10\x03\x12\x1d\n\x19\x43REDIT_SOURCE_ADMIN_GRANT\x10\x04\x32\xa3\x03\n\x0e\x41\x63\x63ountService\x12Q\n\x0c\x45nsureCaller\x12\x1f.jobline.v1.EnsureCallerRequest\x1a .jobline.v1.EnsureCallerResponse\x12T\n\rStoreBusiness\x12 .jobline.v1.StoreBusinessRequest\x1a!.jobline.v1.StoreBusinessResponse\x12H\n\tSetMember\x12\x1c.jobline.v1.SetMemberRequest\x1a\x1d.jobline.v1.SetMemberResponse\x12Q\n\x0cGrantCredits\x12\x1f.jobline.v1.GrantCreditsRequest\x1a .jobline.v1.GrantCreditsResponse\x12K\n\nGetCredits\x12\x1d.jobline.v1.GetCreditsRequest\x1a\x1e.jobline.v1.GetCreditsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,6 +34,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_CALLER_BUSINESSESENTRY']._loaded_options = None
   _globals['_CALLER_BUSINESSESENTRY']._serialized_options = b'8\001'
+  _globals['_CREDITSOURCE']._serialized_start=1104
+  _globals['_CREDITSOURCE']._serialized_end=1268
   _globals['_CALLER']._serialized_start=82
   _globals['_CALLER']._serialized_end=256
   _globals['_CALLER_BUSINESSESENTRY']._serialized_start=207
@@ -52,6 +54,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SETMEMBERREQUEST']._serialized_end=678
   _globals['_SETMEMBERRESPONSE']._serialized_start=680
   _globals['_SETMEMBERRESPONSE']._serialized_end=699
-  _globals['_ACCOUNTSERVICE']._serialized_start=702
-  _globals['_ACCOUNTSERVICE']._serialized_end=961
+  _globals['_GRANTCREDITSREQUEST']._serialized_start=702
+  _globals['_GRANTCREDITSREQUEST']._serialized_end=865
+  _globals['_GRANTCREDITSRESPONSE']._serialized_start=867
+  _globals['_GRANTCREDITSRESPONSE']._serialized_end=927
+  _globals['_GETCREDITSREQUEST']._serialized_start=929
+  _globals['_GETCREDITSREQUEST']._serialized_end=965
+  _globals['_GETCREDITSRESPONSE']._serialized_start=967
+  _globals['_GETCREDITSRESPONSE']._serialized_end=1025
+  _globals['_CREDITS']._serialized_start=1027
+  _globals['_CREDITS']._serialized_end=1101
+  _globals['_ACCOUNTSERVICE']._serialized_start=1271
+  _globals['_ACCOUNTSERVICE']._serialized_end=1690
 # @@protoc_insertion_point(module_scope)

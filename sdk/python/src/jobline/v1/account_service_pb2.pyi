@@ -11,6 +11,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -21,6 +22,33 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _CreditSource:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _CreditSourceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CreditSource.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    CREDIT_SOURCE_UNSPECIFIED: _CreditSource.ValueType  # 0
+    """In a grant: ADMIN_GRANT."""
+    CREDIT_SOURCE_SUBSCRIPTION: _CreditSource.ValueType  # 1
+    CREDIT_SOURCE_PURCHASE: _CreditSource.ValueType  # 2
+    """Spent first."""
+    CREDIT_SOURCE_REFERRAL: _CreditSource.ValueType  # 3
+    """Spent after purchases, before all others."""
+    CREDIT_SOURCE_ADMIN_GRANT: _CreditSource.ValueType  # 4
+
+class CreditSource(_CreditSource, metaclass=_CreditSourceEnumTypeWrapper): ...
+
+CREDIT_SOURCE_UNSPECIFIED: CreditSource.ValueType  # 0
+"""In a grant: ADMIN_GRANT."""
+CREDIT_SOURCE_SUBSCRIPTION: CreditSource.ValueType  # 1
+CREDIT_SOURCE_PURCHASE: CreditSource.ValueType  # 2
+"""Spent first."""
+CREDIT_SOURCE_REFERRAL: CreditSource.ValueType  # 3
+"""Spent after purchases, before all others."""
+CREDIT_SOURCE_ADMIN_GRANT: CreditSource.ValueType  # 4
+Global___CreditSource: _TypeAlias = CreditSource  # noqa: Y015
 
 @_typing.final
 class Caller(_message.Message):
@@ -139,6 +167,7 @@ class User(_message.Message):
     id: _builtins.str
     email: _builtins.str
     credits: _builtins.int
+    """Active and not expired."""
     generation_count: _builtins.int
     """E-mails written for the user so far; best effort."""
     @_builtins.property
@@ -245,3 +274,129 @@ class SetMemberResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SetMemberResponse: _TypeAlias = SetMemberResponse  # noqa: Y015
+
+@_typing.final
+class GrantCreditsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    USER_ID_FIELD_NUMBER: _builtins.int
+    COUNT_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    EXPIRES_AT_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    user_id: _builtins.str
+    """1-255 characters: the `sub` of the user's tokens."""
+    count: _builtins.int
+    """1-10000."""
+    source: Global___CreditSource.ValueType
+    request_id: _builtins.str
+    """Repeating a call with the same UUID grants nothing more; generated when empty."""
+    @_builtins.property
+    def expires_at(self) -> _timestamp_pb2.Timestamp:
+        """When they cease to count; absent: never. Expected in the future."""
+
+    def __init__(
+        self,
+        *,
+        user_id: _builtins.str = ...,
+        count: _builtins.int = ...,
+        source: Global___CreditSource.ValueType = ...,
+        expires_at: _timestamp_pb2.Timestamp | None = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expires_at", b"expires_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "expires_at", b"expires_at", "request_id", b"request_id", "source", b"source", "user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GrantCreditsRequest: _TypeAlias = GrantCreditsRequest  # noqa: Y015
+
+@_typing.final
+class GrantCreditsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CREDITS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def credits(self) -> Global___Credits: ...
+    def __init__(
+        self,
+        *,
+        credits: Global___Credits | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["credits", b"credits"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["credits", b"credits"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GrantCreditsResponse: _TypeAlias = GrantCreditsResponse  # noqa: Y015
+
+@_typing.final
+class GetCreditsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    USER_ID_FIELD_NUMBER: _builtins.int
+    user_id: _builtins.str
+    def __init__(
+        self,
+        *,
+        user_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetCreditsRequest: _TypeAlias = GetCreditsRequest  # noqa: Y015
+
+@_typing.final
+class GetCreditsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CREDITS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def credits(self) -> Global___Credits: ...
+    def __init__(
+        self,
+        *,
+        credits: Global___Credits | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["credits", b"credits"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["credits", b"credits"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetCreditsResponse: _TypeAlias = GetCreditsResponse  # noqa: Y015
+
+@_typing.final
+class Credits(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACTIVE_FIELD_NUMBER: _builtins.int
+    RESERVED_FIELD_NUMBER: _builtins.int
+    USED_FIELD_NUMBER: _builtins.int
+    EXPIRED_FIELD_NUMBER: _builtins.int
+    active: _builtins.int
+    """Can be spent."""
+    reserved: _builtins.int
+    """Held by runs that have not ended."""
+    used: _builtins.int
+    expired: _builtins.int
+    def __init__(
+        self,
+        *,
+        active: _builtins.int = ...,
+        reserved: _builtins.int = ...,
+        used: _builtins.int = ...,
+        expired: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["active", b"active", "expired", b"expired", "reserved", b"reserved", "used", b"used"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Credits: _TypeAlias = Credits  # noqa: Y015

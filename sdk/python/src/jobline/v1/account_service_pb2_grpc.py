@@ -49,6 +49,16 @@ class AccountServiceStub:
                 request_serializer=jobline_dot_v1_dot_account__service__pb2.SetMemberRequest.SerializeToString,
                 response_deserializer=jobline_dot_v1_dot_account__service__pb2.SetMemberResponse.FromString,
                 _registered_method=True)
+        self.GrantCredits = channel.unary_unary(
+                '/jobline.v1.AccountService/GrantCredits',
+                request_serializer=jobline_dot_v1_dot_account__service__pb2.GrantCreditsRequest.SerializeToString,
+                response_deserializer=jobline_dot_v1_dot_account__service__pb2.GrantCreditsResponse.FromString,
+                _registered_method=True)
+        self.GetCredits = channel.unary_unary(
+                '/jobline.v1.AccountService/GetCredits',
+                request_serializer=jobline_dot_v1_dot_account__service__pb2.GetCreditsRequest.SerializeToString,
+                response_deserializer=jobline_dot_v1_dot_account__service__pb2.GetCreditsResponse.FromString,
+                _registered_method=True)
 
 
 class AccountServiceServicer:
@@ -87,6 +97,28 @@ class AccountServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GrantCredits(self, request, context):
+        """Gives a user credits; each pays for one saved post. A user who is not known yet is stored, with the free credits. Role:
+        `operator`.
+
+        Errors:
+        INVALID_ARGUMENT / INVALID_FIELD
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetCredits(self, request, context):
+        """A user's credits in numbers. Role: `operator`.
+
+        Errors:
+        INVALID_ARGUMENT / INVALID_FIELD
+        NOT_FOUND / USER_NOT_FOUND
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AccountServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -104,6 +136,16 @@ def add_AccountServiceServicer_to_server(servicer, server):
                     servicer.SetMember,
                     request_deserializer=jobline_dot_v1_dot_account__service__pb2.SetMemberRequest.FromString,
                     response_serializer=jobline_dot_v1_dot_account__service__pb2.SetMemberResponse.SerializeToString,
+            ),
+            'GrantCredits': grpc.unary_unary_rpc_method_handler(
+                    servicer.GrantCredits,
+                    request_deserializer=jobline_dot_v1_dot_account__service__pb2.GrantCreditsRequest.FromString,
+                    response_serializer=jobline_dot_v1_dot_account__service__pb2.GrantCreditsResponse.SerializeToString,
+            ),
+            'GetCredits': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetCredits,
+                    request_deserializer=jobline_dot_v1_dot_account__service__pb2.GetCreditsRequest.FromString,
+                    response_serializer=jobline_dot_v1_dot_account__service__pb2.GetCreditsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -187,6 +229,60 @@ class AccountService:
             '/jobline.v1.AccountService/SetMember',
             jobline_dot_v1_dot_account__service__pb2.SetMemberRequest.SerializeToString,
             jobline_dot_v1_dot_account__service__pb2.SetMemberResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GrantCredits(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/jobline.v1.AccountService/GrantCredits',
+            jobline_dot_v1_dot_account__service__pb2.GrantCreditsRequest.SerializeToString,
+            jobline_dot_v1_dot_account__service__pb2.GrantCreditsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetCredits(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/jobline.v1.AccountService/GetCredits',
+            jobline_dot_v1_dot_account__service__pb2.GetCreditsRequest.SerializeToString,
+            jobline_dot_v1_dot_account__service__pb2.GetCreditsResponse.FromString,
             options,
             channel_credentials,
             insecure,

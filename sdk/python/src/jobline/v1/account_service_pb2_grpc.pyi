@@ -55,6 +55,20 @@ class AccountServiceStub:
       INVALID_ARGUMENT / INVALID_FIELD
       NOT_FOUND / BUSINESS_NOT_FOUND
     """
+    GrantCredits: _grpc.UnaryUnaryMultiCallable[_account_service_pb2.GrantCreditsRequest, _account_service_pb2.GrantCreditsResponse]
+    """Gives a user credits; each pays for one saved post. A user who is not known yet is stored, with the free credits. Role:
+    `operator`.
+
+    Errors:
+      INVALID_ARGUMENT / INVALID_FIELD
+    """
+    GetCredits: _grpc.UnaryUnaryMultiCallable[_account_service_pb2.GetCreditsRequest, _account_service_pb2.GetCreditsResponse]
+    """A user's credits in numbers. Role: `operator`.
+
+    Errors:
+      INVALID_ARGUMENT / INVALID_FIELD
+      NOT_FOUND / USER_NOT_FOUND
+    """
 
 @_typing.type_check_only
 class AccountServiceAsyncStub(AccountServiceStub):
@@ -79,6 +93,20 @@ class AccountServiceAsyncStub(AccountServiceStub):
     Errors:
       INVALID_ARGUMENT / INVALID_FIELD
       NOT_FOUND / BUSINESS_NOT_FOUND
+    """
+    GrantCredits: _aio.UnaryUnaryMultiCallable[_account_service_pb2.GrantCreditsRequest, _account_service_pb2.GrantCreditsResponse]  # type: ignore[assignment]
+    """Gives a user credits; each pays for one saved post. A user who is not known yet is stored, with the free credits. Role:
+    `operator`.
+
+    Errors:
+      INVALID_ARGUMENT / INVALID_FIELD
+    """
+    GetCredits: _aio.UnaryUnaryMultiCallable[_account_service_pb2.GetCreditsRequest, _account_service_pb2.GetCreditsResponse]  # type: ignore[assignment]
+    """A user's credits in numbers. Role: `operator`.
+
+    Errors:
+      INVALID_ARGUMENT / INVALID_FIELD
+      NOT_FOUND / USER_NOT_FOUND
     """
 
 class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -119,6 +147,32 @@ class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
         Errors:
           INVALID_ARGUMENT / INVALID_FIELD
           NOT_FOUND / BUSINESS_NOT_FOUND
+        """
+
+    @_abc_1.abstractmethod
+    def GrantCredits(
+        self,
+        request: _account_service_pb2.GrantCreditsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_account_service_pb2.GrantCreditsResponse, _abc.Awaitable[_account_service_pb2.GrantCreditsResponse]]:
+        """Gives a user credits; each pays for one saved post. A user who is not known yet is stored, with the free credits. Role:
+        `operator`.
+
+        Errors:
+          INVALID_ARGUMENT / INVALID_FIELD
+        """
+
+    @_abc_1.abstractmethod
+    def GetCredits(
+        self,
+        request: _account_service_pb2.GetCreditsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_account_service_pb2.GetCreditsResponse, _abc.Awaitable[_account_service_pb2.GetCreditsResponse]]:
+        """A user's credits in numbers. Role: `operator`.
+
+        Errors:
+          INVALID_ARGUMENT / INVALID_FIELD
+          NOT_FOUND / USER_NOT_FOUND
         """
 
 def add_AccountServiceServicer_to_server(servicer: AccountServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

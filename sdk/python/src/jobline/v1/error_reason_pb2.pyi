@@ -66,6 +66,12 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """FAILED_PRECONDITION. Another number of jobs matches than the caller expected. ErrorInfo.metadata has `count`. Nothing was
     changed.
     """
+    ERROR_REASON_ORGANIZATION_NOT_FOUND: _ErrorReason.ValueType  # 27
+    """NOT_FOUND. No organization with this id, or another owner's."""
+    ERROR_REASON_MEDIA_NOT_FOUND: _ErrorReason.ValueType  # 28
+    """NOT_FOUND. No image with this name."""
+    ERROR_REASON_USER_NOT_FOUND: _ErrorReason.ValueType  # 29
+    """NOT_FOUND. No user with this id."""
     ERROR_REASON_STALE_LEASE: _ErrorReason.ValueType  # 30
     """---- about a lease ------------------------------------------------------------------------------------------
 
@@ -91,6 +97,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """ABORTED. A newer stream of the same session took over; this stream is closed."""
     ERROR_REASON_WORKER_UNAVAILABLE: _ErrorReason.ValueType  # 46
     """UNAVAILABLE. No worker service is known to the queue service, or none answers. Try again later."""
+    ERROR_REASON_BROKER_UNAVAILABLE: _ErrorReason.ValueType  # 47
+    """UNAVAILABLE. JOBLINE_REDIS_URL is set and that server does not answer. Nothing was stored; try again later."""
     ERROR_REASON_WORKER_LOST: _ErrorReason.ValueType  # 60
     """---- of runs (JobError.code) --------------------------------------------------------------------------------
 
@@ -106,6 +114,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The payload was not what the pipeline expects."""
     ERROR_REASON_RESULT_REJECTED: _ErrorReason.ValueType  # 65
     """The module that owns the kind refused the result when it was to be stored."""
+    ERROR_REASON_FETCH_FAILED: _ErrorReason.ValueType  # 66
+    """The page that a website_analysis is about could not be read."""
+    ERROR_REASON_INSUFFICIENT_CREDITS: _ErrorReason.ValueType  # 67
+    """The user had no credit left when the run started."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call was refused, or why a run ended without success. The comment of each value names the gRPC status it
@@ -151,6 +163,12 @@ ERROR_REASON_COUNT_CHANGED: ErrorReason.ValueType  # 26
 """FAILED_PRECONDITION. Another number of jobs matches than the caller expected. ErrorInfo.metadata has `count`. Nothing was
 changed.
 """
+ERROR_REASON_ORGANIZATION_NOT_FOUND: ErrorReason.ValueType  # 27
+"""NOT_FOUND. No organization with this id, or another owner's."""
+ERROR_REASON_MEDIA_NOT_FOUND: ErrorReason.ValueType  # 28
+"""NOT_FOUND. No image with this name."""
+ERROR_REASON_USER_NOT_FOUND: ErrorReason.ValueType  # 29
+"""NOT_FOUND. No user with this id."""
 ERROR_REASON_STALE_LEASE: ErrorReason.ValueType  # 30
 """---- about a lease ------------------------------------------------------------------------------------------
 
@@ -176,6 +194,8 @@ ERROR_REASON_SUPERSEDED: ErrorReason.ValueType  # 45
 """ABORTED. A newer stream of the same session took over; this stream is closed."""
 ERROR_REASON_WORKER_UNAVAILABLE: ErrorReason.ValueType  # 46
 """UNAVAILABLE. No worker service is known to the queue service, or none answers. Try again later."""
+ERROR_REASON_BROKER_UNAVAILABLE: ErrorReason.ValueType  # 47
+"""UNAVAILABLE. JOBLINE_REDIS_URL is set and that server does not answer. Nothing was stored; try again later."""
 ERROR_REASON_WORKER_LOST: ErrorReason.ValueType  # 60
 """---- of runs (JobError.code) --------------------------------------------------------------------------------
 
@@ -191,4 +211,8 @@ ERROR_REASON_INVALID_PAYLOAD: ErrorReason.ValueType  # 64
 """The payload was not what the pipeline expects."""
 ERROR_REASON_RESULT_REJECTED: ErrorReason.ValueType  # 65
 """The module that owns the kind refused the result when it was to be stored."""
+ERROR_REASON_FETCH_FAILED: ErrorReason.ValueType  # 66
+"""The page that a website_analysis is about could not be read."""
+ERROR_REASON_INSUFFICIENT_CREDITS: ErrorReason.ValueType  # 67
+"""The user had no credit left when the run started."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

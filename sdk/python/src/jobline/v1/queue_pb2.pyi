@@ -31,7 +31,7 @@ class _CancelModeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CancelMode
     CANCEL_MODE_NOW: _CancelMode.ValueType  # 1
     """The job is cancelled at once; what its worker says later is void."""
     CANCEL_MODE_BOUNDARY: _CancelMode.ValueType  # 2
-    """The worker is told, and stops at its next step boundary."""
+    """The worker is told, and stops at its next step boundary; the job does not succeed any more."""
     CANCEL_MODE_PENDING_ONLY: _CancelMode.ValueType  # 3
     """Refused with ILLEGAL_TRANSITION."""
 
@@ -42,7 +42,7 @@ CANCEL_MODE_UNSPECIFIED: CancelMode.ValueType  # 0
 CANCEL_MODE_NOW: CancelMode.ValueType  # 1
 """The job is cancelled at once; what its worker says later is void."""
 CANCEL_MODE_BOUNDARY: CancelMode.ValueType  # 2
-"""The worker is told, and stops at its next step boundary."""
+"""The worker is told, and stops at its next step boundary; the job does not succeed any more."""
 CANCEL_MODE_PENDING_ONLY: CancelMode.ValueType  # 3
 """Refused with ILLEGAL_TRANSITION."""
 Global___CancelMode: _TypeAlias = CancelMode  # noqa: Y015

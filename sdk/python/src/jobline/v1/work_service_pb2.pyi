@@ -54,7 +54,9 @@ class _LeaseStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_LeaseState
     LEASE_STATE_LOST: _LeaseState.ValueType  # 2
     """Not yours any more: stop, and say nothing about it."""
     LEASE_STATE_CANCEL_REQUESTED: _LeaseState.ValueType  # 3
-    """Yours, but please stop at the next step boundary and send `cancelled`."""
+    """Yours, but please stop at the next step boundary and send `cancelled`. The end of the last step is one, too: the run
+    cannot succeed any more, and `completed` is answered with CANCELLED.
+    """
 
 class LeaseState(_LeaseState, metaclass=_LeaseStateEnumTypeWrapper): ...
 
@@ -64,7 +66,9 @@ LEASE_STATE_HELD: LeaseState.ValueType  # 1
 LEASE_STATE_LOST: LeaseState.ValueType  # 2
 """Not yours any more: stop, and say nothing about it."""
 LEASE_STATE_CANCEL_REQUESTED: LeaseState.ValueType  # 3
-"""Yours, but please stop at the next step boundary and send `cancelled`."""
+"""Yours, but please stop at the next step boundary and send `cancelled`. The end of the last step is one, too: the run
+cannot succeed any more, and `completed` is answered with CANCELLED.
+"""
 Global___LeaseState: _TypeAlias = LeaseState  # noqa: Y015
 
 class _StepStatus:
