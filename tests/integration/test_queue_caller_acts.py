@@ -79,17 +79,33 @@ def test_cancel_at_the_boundary_asks_and_the_worker_stops(calls: Calls):
     worker.cut()
 
 
-def test_a_run_that_was_asked_to_stop_may_still_succeed_but_not_come_back(calls: Calls):
-    succeeded, released, failed, snoozed = (begin(calls, "boundary") for _ in range(4))
-    for run in (succeeded, released, failed, snoozed):
+def test_a_run_that_was_asked_to_stop_neither_succeeds_nor_comes_back(calls: Calls):
+    completed, released, failed, snoozed = (begin(calls, "boundary") for _ in range(4))
+    for run in (completed, released, failed, snoozed):
         calls.cancel(run.job_id)
         assert calls.report(run, "next") == ASKED
-    calls.complete(succeeded)
+    for _ in range(2):
+        with refused("CANCELLED") as seen:
+            calls.complete(completed, {"done": True})
+        assert seen[0].status == "ABORTED"
     calls.release(released)
     calls.fail(failed)
     calls.snooze(snoozed, 1)
-    states = [calls.state(run.job_id) for run in (succeeded, released, failed, snoozed)]
-    assert states == ["succeeded", "cancelled", "cancelled", "cancelled"]
+    states = [calls.state(run.job_id) for run in (completed, released, failed, snoozed)]
+    assert states == ["cancelled"] * 4
+    job = calls.job(completed.job_id)
+    assert (job.result_json, job.attempt) == ("", 0)
+    assert outcomes(calls, completed.job_id) == ["cancelled"]
+    *_, cancelled, voided = calls.explain(completed.job_id).events
+    assert (cancelled.name, cancelled.detail) == ("cancelled", "completed after a cancel was requested")
+    assert (voided.name, voided.detail) == ("voided", 'completed: {"done": true}')
+
+
+def test_a_run_that_fails_for_good_after_it_was_asked_to_stop_has_failed(calls: Calls):
+    run = begin(calls, "boundary")
+    calls.cancel(run.job_id)
+    calls.fail(run, retryable=False)
+    assert calls.state(run.job_id) == "failed"
 
 
 def test_a_cancel_that_was_granted_holds_though_the_delivery_never_arrived(calls: Calls):

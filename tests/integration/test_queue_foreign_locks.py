@@ -199,6 +199,16 @@ async def test_a_hook_that_meets_a_lock_at_the_start_of_a_run_holds_back_this_ru
     assert len(core.rows("SELECT id FROM jobline.jobs WHERE kind = 'begun' AND state = 'running'")) == 5
 
 
+async def test_the_end_of_a_run_does_not_wait_for_a_hook_that_meets_a_lock_at_the_start_of_the_next(core: HookedCore):
+    await core.enqueue(*(NewJob("one", "begun", owner=owner) for owner in ("ben", "ann", "ben")))
+    worker = core.stream("one", ["begun"], room=1)
+    await eventually(lambda: worker.outbox.assignments)
+    async with locked_row(core, "UPDATE diary SET pages = 9 WHERE owner = 'ann'"):
+        assert await core.complete(worker.outbox.assignments[0]) is OutcomeStatus.COMMITTED
+        await eventually(lambda: len(worker.outbox.assignments) == 2, within=SOON)
+        assert worker.outbox.assignments[1].job.owner == "ben"
+
+
 async def test_a_job_that_is_held_back_can_be_cancelled_once_its_row_is_free(core: HookedCore):
     (job_id,) = await core.enqueue(NewJob("one", "told", owner="user:1"))
     async with locked_row(core, ROWS, "user:1"):

@@ -10,13 +10,15 @@ import pytest
 
 from jobline.v1 import queue_service_pb2
 from support.eventually import eventually_blocking
-from support.queue_calls import Calls, new_job
+from support.queue_calls import Calls, new_job, refused
 from support.queue_service import QueueServiceUnderTest, queue_service
 from support.stack import Databases
 
 POLICIES = """
 [queues.resumes]
 retry_resumes = true
+[queues.stops]
+cancel = "boundary"
 """
 
 
@@ -53,6 +55,20 @@ def test_stored_steps_outlive_the_term_for_jobs_that_wait_without_a_counted_atte
         again = {queue: after.claim_one(queue) for queue in waiting}
     assert {queue: run.job_id for queue, run in again.items()} == waiting
     assert [step.name for run in again.values() for step in run.finished_steps] == ["first"] * 3
+
+
+def test_a_granted_cancel_holds_for_a_run_that_only_its_lease_knows(service: QueueServiceUnderTest, calls: Calls):
+    calls.enqueue(new_job("stops"))
+    run = calls.claim_one("stops")
+    calls.cancel(run.job_id)
+    service.kill()
+    not_marked_yet = "UPDATE jobline.jobs SET state = 'pending', attempt = 0 WHERE id = %s"
+    service.execute(not_marked_yet, run.job_id)
+    service.start()
+    with Calls(service.address, service.operator_token) as after:
+        with refused("CANCELLED"):
+            after.complete(run)
+        assert after.state(run.job_id) == "cancelled"
 
 
 def test_a_pause_whose_caller_does_not_wait_is_in_the_table_and_in_force(service: QueueServiceUnderTest, calls: Calls):

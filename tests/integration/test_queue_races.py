@@ -7,6 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import grpc
+import pytest
 
 from jobline.v1 import work_service_pb2
 from support.eventually import eventually_blocking
@@ -46,9 +47,10 @@ def runs_of(calls: Calls, queue: str, count: int) -> list[work_service_pb2.Assig
     return runs
 
 
-def test_cancel_against_complete(calls: Calls):
+@pytest.mark.parametrize("mode", ["now", "boundary"])
+def test_cancel_against_complete(calls: Calls, mode: str):
     seen = set()
-    for run in runs_of(calls, "race_now", ROUNDS):
+    for run in runs_of(calls, f"race_{mode}", ROUNDS):
         cancelled, completed = race(lambda run=run: calls.cancel(run.job_id), lambda run=run: calls.complete(run))
         state = calls.state(run.job_id)
         seen.add((cancelled, completed, state))
@@ -56,11 +58,12 @@ def test_cancel_against_complete(calls: Calls):
     assert seen <= truths
 
 
-def test_cancels_against_a_message_full_of_outcomes(calls: Calls):
-    worker = RawWorker(calls, "race_now_stream")
+@pytest.mark.parametrize("queue_name", ["race_now_stream", "race_boundary_stream"])
+def test_cancels_against_a_message_full_of_outcomes(calls: Calls, queue_name: str):
+    worker = RawWorker(calls, queue_name)
     worker.await_welcome()
     worker.capacity(ROUNDS)
-    calls.enqueue(*(new_job("race_now_stream", n) for n in range(ROUNDS)))
+    calls.enqueue(*(new_job(queue_name, n) for n in range(ROUNDS)))
     runs = worker.await_jobs(ROUNDS)
     _, *cancelled = race(
         lambda: worker.complete(*runs), *(lambda run=run: calls.cancel(run.job_id) for run in runs[:: ROUNDS // 15])

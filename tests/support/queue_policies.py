@@ -106,6 +106,10 @@ retention = "1h"
 cancel = "now"
 [queues.race_now_stream]
 cancel = "now"
+[queues.race_boundary]
+cancel = "boundary"
+[queues.race_boundary_stream]
+cancel = "boundary"
 [queues.race_pending]
 cancel = "pending_only"
 [queues.race_one]

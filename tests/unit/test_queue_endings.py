@@ -131,8 +131,10 @@ def test_a_run_out_of_time_is_a_failure_that_names_the_limit_and_the_step():
     assert end.error == RunError("TIMEOUT", "Exceeded 5 seconds in step 'one'.", True)
 
 
-def test_a_success_after_a_cancel_was_requested_is_a_success():
-    assert end_run(running(cancel_requested=True), POLICY, Completed("1"), NOW).state is State.SUCCEEDED
+def test_a_run_that_completes_after_a_cancel_was_requested_is_cancelled():
+    end = end_run(running(cancel_requested=True, attempt=1), POLICY, Completed("1"), NOW)
+    assert (end.arrow, end.state, end.outcome, end.result) == (Arrow.CANCEL, State.CANCELLED, "cancelled", None)
+    assert (end.attempt, end.event, end.detail) == (1, "cancelled", "completed after a cancel was requested")
 
 
 @pytest.mark.parametrize("length", [999, 1000, 1001, 5000])

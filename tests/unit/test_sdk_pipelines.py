@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from jobline.worker import (
+    CancelReason,
     JobFailure,
     Json,
     PermanentError,
@@ -77,6 +78,14 @@ async def test_a_cancel_takes_effect_at_the_next_step_boundary():
 async def test_a_cancel_that_arrives_with_the_last_step_still_cancels_the_job():
     ran = await local_run(Greet(), {"name": "Ada"}, cancel_after="compose")
     assert ran.outcome == Stopped()
+
+
+async def test_a_cancel_that_arrives_while_a_pipeline_of_one_function_runs_cancels_the_job():
+    @pipeline("noop")
+    async def noop(run: Run) -> Json:
+        run.cancelled.fire(CancelReason.REQUESTED)
+
+    assert (await local_run(noop, {})).outcome == Stopped()
 
 
 async def test_a_plain_function_runs_in_a_thread_of_its_own():

@@ -92,6 +92,8 @@ class Executor:
             # No steps, no frames in between: for a job of microseconds each of them is a part of the price.
             step = pipeline.steps[0]
             output = await (cast("Awaitable[Json]", step.call(run)) if step.is_async else self._in_thread(step, run))
+            if delivery.cancel.reason is CancelReason.REQUESTED:
+                return Stopped()
             return NO_RESULT if output is None else Succeeded(encode(output, MAX_RESULT, "the result"))
         except asyncio.CancelledError:
             return _interrupted(delivery)

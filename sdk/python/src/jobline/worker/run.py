@@ -121,6 +121,11 @@ class Run:
         return self._delivery.job_id
 
     @property
+    def lease_token(self) -> str:
+        """The secret that proves to the queue service that a call is made for this run. Never log or store it."""
+        return self._delivery.lease_token
+
+    @property
     def queue(self) -> str:
         return self._delivery.assignment.queue
 

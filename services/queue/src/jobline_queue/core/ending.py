@@ -6,7 +6,7 @@ the database is told.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import assert_never
 
 from jobline_queue.core.errors import invalid
@@ -120,9 +120,17 @@ class RunEnd:
     vanished: int = 0
 
 
+def rejected(end: RunEnd, message: str) -> RunEnd:
+    """The failure that the success `end` becomes, because its result is none or cannot be stored."""
+    error = RunError("RESULT_REJECTED", cut(message), False)
+    return replace(end, arrow=Arrow.FAIL, state=State.FAILED, outcome="failed", result=None, error=error)
+
+
 def end_run(job: LiveJob, policy: QueuePolicy, outcome: Outcome, now: float) -> RunEnd:
     """Where `outcome` takes the running `job`. Raises InvalidField for `Stopped` when nobody asked."""
     match outcome:
+        case Completed() if job.cancel_requested:
+            return cancelled(job, "system", "completed after a cancel was requested")
         case Completed(result):
             return RunEnd(Arrow.COMPLETE, State.SUCCEEDED, job.attempt + 1, job.losses, job.run_at, result=result)
         case Failed(error, retry_after):
@@ -132,11 +140,11 @@ def end_run(job: LiveJob, policy: QueuePolicy, outcome: Outcome, now: float) -> 
         case Lost(vanished):
             return _lost(job, policy, vanished, now)
         case Revoked(actor, reason):
-            return _cancelled(job, actor, reason)
+            return cancelled(job, actor, reason)
         case Stopped():
             if not job.cancel_requested:
                 raise invalid("cancelled", "expected a job whose cancel was requested")
-            return _cancelled(job, "system", "stopped at a step boundary")
+            return cancelled(job, "system", "stopped at a step boundary")
         case Snoozed(delay):
             return _back(Arrow.SNOOZE, "snoozed", job, now + delay)
         case Released(reason):
@@ -145,7 +153,8 @@ def end_run(job: LiveJob, policy: QueuePolicy, outcome: Outcome, now: float) -> 
             assert_never(outcome)
 
 
-def _cancelled(job: LiveJob, actor: str, reason: str) -> RunEnd:
+def cancelled(job: LiveJob, actor: str, reason: str) -> RunEnd:
+    """The run ends in a cancel, and counts for nothing."""
     return RunEnd(
         Arrow.CANCEL,
         State.CANCELLED,
@@ -161,7 +170,7 @@ def _cancelled(job: LiveJob, actor: str, reason: str) -> RunEnd:
 
 def _back(arrow: Arrow, outcome: str, job: LiveJob, run_at: float, reason: str = "") -> RunEnd:
     if job.cancel_requested:
-        return _cancelled(job, "system", f"{outcome} after a cancel was requested")
+        return cancelled(job, "system", f"{outcome} after a cancel was requested")
     return RunEnd(arrow, State.PENDING, job.attempt, job.losses, run_at, outcome=outcome, event=outcome, detail=reason)
 
 
@@ -179,7 +188,7 @@ def _fail(
     losses = job.losses if losses is None else losses
     again = error.retryable and attempt < job.max_attempts
     if again and job.cancel_requested:
-        return _cancelled(job, "system", f"{outcome} after a cancel was requested")
+        return cancelled(job, "system", f"{outcome} after a cancel was requested")
     if not again:
         return RunEnd(arrow, State.FAILED, attempt, losses, job.run_at, outcome=outcome, error=error)
     wait = backoff(attempt, policy.backoff) if retry_after is None else retry_after
@@ -191,7 +200,7 @@ def _lost(job: LiveJob, policy: QueuePolicy, vanished: int, now: float) -> RunEn
     job comes back apart from the others that vanished with it, and after a few times its runs count."""
     if not job.received and vanished <= MAX_VANISHED:
         if job.cancel_requested:
-            return _cancelled(job, "system", "never received; a cancel was requested")
+            return cancelled(job, "system", "never received; a cancel was requested")
         run_at = job.run_at if vanished <= 1 else now + apart(vanished)
         return RunEnd(Arrow.RESCUE, State.PENDING, job.attempt, job.losses, run_at, vanished=vanished)
     losses = job.losses + 1

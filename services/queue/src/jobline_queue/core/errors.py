@@ -5,10 +5,10 @@
     JoblineError
     ├── Unauthenticated, Forbidden
     ├── InvalidField, ProtocolViolation, TooLarge, IdempotencyConflict
-    ├── NotFound (job, queue, worker, e-mail, business)
+    ├── NotFound (job, queue, worker, e-mail, business, organization, media, user)
     ├── IllegalTransition, CountChanged
     ├── StaleLease, RunCancelled
-    └── NotActive, DatabaseUnavailable, Draining, WorkerUnavailable, Superseded
+    └── NotActive, DatabaseUnavailable, Draining, WorkerUnavailable, BrokerUnavailable, Superseded
 """
 
 from __future__ import annotations
@@ -136,6 +136,13 @@ class WorkerUnavailable(JoblineError):
 
     def __init__(self, why: str) -> None:
         super().__init__(f"no worker service does it now: {why}")
+
+
+class BrokerUnavailable(JoblineError):
+    reason = "BROKER_UNAVAILABLE"
+
+    def __init__(self) -> None:
+        super().__init__("the server that JOBLINE_REDIS_URL names does not answer; nothing was stored")
 
 
 class Superseded(JoblineError):

@@ -166,5 +166,5 @@ class LiveJob:
         )  # fmt: skip
         if running:
             job.step, job.current, job.total, job.message = step or "", current, total, message
-            job.cancel_requested = asked
+        job.cancel_requested = asked  # also of a run that only its lease knows
         return job

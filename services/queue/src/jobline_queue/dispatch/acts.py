@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from jobline_queue.core.ending import Outcome, RunEnd
+from jobline_queue.core.ending import Completed, Outcome, RunEnd
+from jobline_queue.core.lifecycle import Arrow
 from jobline_queue.core.live_job import Lease, LiveJob
 from jobline_queue.dispatch.session import OutcomeStatus, StepStatus
 
@@ -109,3 +110,9 @@ class Ending:
     tell_worker: bool
     #: The outcome as it was said; None: a caller's cancel ends the run.
     said: EndRun | None = None
+
+    @property
+    def overruled(self) -> EndRun | None:
+        """The success that its worker said and that is void, because a cancel had been granted before."""
+        said = self.said
+        return said if said and type(said.outcome) is Completed and self.end.arrow is Arrow.CANCEL else None

@@ -4,6 +4,9 @@ The active service numbers every change `{epoch}-{n}` and keeps the last ones in
 its own pace; one that falls behind the ring, or comes from another epoch, is told to start again (`resync`). A watcher may
 miss intermediate progress, never a transition and never the last state: a change says which job changed and which state
 it entered, and the reader looks up the rest.
+
+Who waits for a single job does not read the ring, of which a thousand such readers would each look at all that happens to
+all jobs; `news_of` is told of this job alone.
 """
 
 from __future__ import annotations
@@ -11,7 +14,8 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from jobline_queue.core.lifecycle import State
@@ -42,7 +46,8 @@ class Changes:
         self._ring: deque[Change] = deque(maxlen=RING)
         self._next = 1
         self._news = asyncio.Event()
-        self._closed = False
+        self._news_of: dict[str, list[asyncio.Event]] = {}
+        self.closed = False
 
     @property
     def last(self) -> int:
@@ -54,11 +59,30 @@ class Changes:
         self._ring.append(change)
         if not self._news.is_set():
             self._news.set()
+        if self._news_of:
+            for news in self._news_of.get(job.id, ()):
+                news.set()
 
     def close(self) -> None:
         """The term has ended: every reader stops."""
-        self._closed = True
+        self.closed = True
         self._news.set()
+        for waiting in self._news_of.values():
+            for news in waiting:
+                news.set()
+
+    @contextmanager
+    def news_of(self, job_id: str) -> Iterator[asyncio.Event]:
+        """Set by every change of one job, and by the end of the term (`closed`). Clear it first, then look."""
+        news = asyncio.Event()
+        waiting = self._news_of.setdefault(job_id, [])
+        waiting.append(news)
+        try:
+            yield news
+        finally:
+            waiting.remove(news)
+            if not waiting:
+                del self._news_of[job_id]
 
     def change_id(self, number: int) -> str:
         return f"{self.epoch}-{number}"
@@ -74,7 +98,7 @@ class Changes:
 
     async def read(self, after: int) -> AsyncIterator[list[Change]]:
         """Batches of changes with numbers above `after`, until the term ends. Raises LookupError when it fell behind."""
-        while not self._closed:
+        while not self.closed:
             if after >= self.last:
                 self._news.clear()
                 await self._news.wait()

@@ -30,9 +30,10 @@ from typing import Any
 import psycopg
 
 from jobline import failpoints
-from jobline_queue.core.ending import Failed, RunError
+from jobline_queue.core.ending import Failed, RunError, cut
 from jobline_queue.core.lifecycle import FINISHED, State
 from jobline_queue.core.live_job import Lease, LiveJob
+from jobline_queue.dispatch.hooks import RunRefused, told_cause
 from jobline_queue.dispatch.session import Assignment, FinishedStep, Session
 from jobline_queue.dispatch.term import Term, TermLost
 from jobline_queue.store.engine import LockPatience, is_lost
@@ -143,9 +144,13 @@ class ClaimWriter:
                 await hooks.on_start(self._store.connection, job)
         except psycopg.OperationalError:
             raise
+        except RunRefused as refusal:
+            self._refused[job.id] = refusal.error
         except Exception as error:
             logger.exception("on_start of %s refused job %s", job.kind, job.id)
-            self._refused[job.id] = RunError("RESULT_REJECTED", f"The run could not start: {error}", False)
+            self._refused[job.id] = RunError(
+                "RESULT_REJECTED", cut(f"The run could not start: {told_cause(error)}"), False
+            )
 
     async def hand_out(self, leases: Sequence[Lease]) -> None:
         """After the commit: the jobs run, and wait in their session's outbox."""

@@ -18,29 +18,29 @@ that the row is unfinished, and the connection itself can only belong to the pre
 that was lost, cancelled or superseded finds nothing to change, and neither does an old service.
 
 When the database refuses a transaction but the connection lives, or a hook refuses a retry, the plan is undone and its
-acts are tried one by one, so that one bad act fails alone. When the connection is gone, nobody knows whether the commit
-happened: the term ends, callers are told RETRY, and the next term reads the truth from the table.
+acts are tried one by one, so that one bad act fails alone; the slots that they free are left to the claimer, for it may
+have been a claim that was refused. When the connection is gone, nobody knows whether the commit happened: the term ends,
+callers are told RETRY, and the next term reads the truth from the table.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import replace
 from functools import partial
 
 import psycopg
 
 from jobline import failpoints
-from jobline_queue.core.ending import Completed, RunEnd, RunError
-from jobline_queue.core.errors import DatabaseUnavailable
+from jobline_queue.core.ending import Completed, Failed, RunEnd, RunError, cut, rejected
+from jobline_queue.core.errors import DatabaseUnavailable, JoblineError
 from jobline_queue.core.lifecycle import Arrow, State
 from jobline_queue.core.live_job import Lease, LiveJob
-from jobline_queue.dispatch.acts import Act, Ending, EndRun, ExtendLease, MarkRunning, RetryJob, StoreStep
+from jobline_queue.dispatch.acts import Act, Ending, EndRun, ExtendLease, MarkRunning, RetryJob, StoreStep, unheard
 from jobline_queue.dispatch.claimer import ClaimWriter, lease_row, running_row
 from jobline_queue.dispatch.end_rows import Successes, end_row, lease_changes, runs_text
 from jobline_queue.dispatch.group_commit import GroupCommit
-from jobline_queue.dispatch.hooks import RetryHook
+from jobline_queue.dispatch.hooks import RetryHook, StepHook, told_cause
 from jobline_queue.dispatch.plan import Plan, Planner
 from jobline_queue.dispatch.session import OutcomeStatus, StepStatus
 from jobline_queue.dispatch.settle import Settler
@@ -95,9 +95,9 @@ class Finisher:
         for act in self._group.drain():
             refuse(act)
 
-    async def _flush(self, acts: list[Act]) -> None:
+    async def _flush(self, acts: list[Act], *, alone: bool = False) -> None:
         await self._patience.begin()
-        plan = self._planner.plan(acts)
+        plan = self._planner.plan(acts, claim_next=not alone)
         self._group.put_back(plan.deferred)
         waiting = [act for act in acts if act not in plan.deferred] if plan.deferred else acts
         try:
@@ -120,9 +120,16 @@ class Finisher:
     async def _apply(self, plan: Plan, missing: set[str]) -> None:
         try:
             await self._settler.settle(plan, missing)
+            self._fail_refused(plan)
             await self._claims.hand_out(plan.claims)
         except psycopg.Error as error:
             raise TermLost(f"finish: {error}") from error
+
+    def _fail_refused(self, plan: Plan) -> None:
+        """Ends the runs whose step's output a hook has refused; their workers learn that they are void."""
+        for act, why in plan.refused_steps:
+            self.put(EndRun(act.job_id, act.token, Failed(RunError("RESULT_REJECTED", why, False)), unheard))
+            act.answer(StepStatus.LOST, why)
 
     async def _recover(self, plan: Plan, acts: list[Act], error: psycopg.Error) -> None:
         if is_lost(self._store.connection, error):
@@ -131,20 +138,20 @@ class Finisher:
             raise TermLost(f"finish: {error}") from error
         await self._patience.note(error)
         self._planner.undo(plan)
-        if len(acts) == 1:
+        if len(acts) == 1 and not plan.claims:
             level = logging.WARNING if isinstance(error, psycopg.OperationalError) else logging.ERROR
             name = type(acts[0]).__name__
             logger.log(level, "the database refused %s of job %s: %s", name, acts[0].job_id, error)
             refuse(acts[0], f"refused by the database ({error.sqlstate})")
             return
         logger.warning(
-            "the database refused a group of %d acts (%s); trying them one by one", len(acts), error.sqlstate
+            "the database refused %d acts with their claims (%s); trying them one by one", len(acts), error.sqlstate
         )
         await self._one_by_one(acts)
 
     async def _one_by_one(self, acts: Iterable[Act]) -> None:
         for act in acts:
-            await self._flush([act])
+            await self._flush([act], alone=True)
 
     # ---- writing ----------------------------------------------------------------------------------------------------
 
@@ -298,11 +305,23 @@ class Finisher:
                 ending.end = await self._end_hook(ending)
             else:
                 missing.add(ending.job.id)
-        for act, job in plan.steps:
+        for act, job in list(plan.steps):
             of = self._term.hooks.of(job.kind)
             if of and of.on_step:
-                async with self._store.connection.transaction():
-                    await of.on_step(self._store.connection, job, act.name, act.output)
+                await self._step_hook(of.on_step, plan, act, job)
+
+    async def _step_hook(self, hook: StepHook, plan: Plan, act: StoreStep, job: LiveJob) -> None:
+        """A hook that raises undoes its writes: the step is not stored, and its run fails with the next flush."""
+        try:
+            async with self._store.connection.transaction():
+                await hook(self._store.connection, job, act.name, act.output)
+        except psycopg.OperationalError:
+            raise
+        except Exception as error:
+            if not isinstance(error, JoblineError):
+                logger.exception("on_step of %s failed for job %s", job.kind, job.id)
+            plan.steps.remove((act, job))
+            plan.refused_steps.append((act, cut(f"The output of step '{act.name}' was refused: {told_cause(error)}")))
 
     async def _retry_hook(self, hook: RetryHook, act: RetryJob, job: LiveJob) -> None:
         try:
@@ -314,7 +333,8 @@ class Finisher:
             raise HookRefusal(act, error) from error
 
     async def _end_hook(self, ending: Ending) -> RunEnd:
-        """The end as the hook wants it. A hook that raises undoes its writes, and turns a success into a failure."""
+        """The end as the hook wants it. A hook that raises undoes its writes, and turns a success into a failure, of which
+        it hears as of any other."""
         hooks = self._term.hooks.of(ending.job.kind)
         assert hooks is not None
         assert hooks.on_end is not None
@@ -328,10 +348,8 @@ class Finisher:
             logger.exception("on_end of %s failed for job %s", ending.job.kind, ending.job.id)
             if ending.end.arrow is not Arrow.COMPLETE:
                 return ending.end
-            refusal = RunError("RESULT_REJECTED", f"The result could not be stored: {type(error).__name__}", False)
-            return replace(
-                ending.end, arrow=Arrow.FAIL, state=State.FAILED, outcome="failed", result=None, error=refusal
-            )
+            ending.end = rejected(ending.end, f"The result could not be stored: {type(error).__name__}")
+            return await self._end_hook(ending)
 
 
 def _weight(act: Act) -> int:

@@ -13,12 +13,27 @@ from dataclasses import dataclass
 
 from psycopg import AsyncConnection
 
-from jobline_queue.core.ending import RunEnd
+from jobline_queue.core.ending import RunEnd, RunError
+from jobline_queue.core.errors import JoblineError
 from jobline_queue.core.live_job import LiveJob
 from jobline_queue.core.new_job import NewJob
 from jobline_queue.core.policy import QueuePolicy
 
 RetryHook = Callable[[AsyncConnection, LiveJob], Awaitable[None]]
+StepHook = Callable[[AsyncConnection, LiveJob, str, str], Awaitable[None]]
+
+
+class RunRefused(Exception):
+    """An `on_start` hook will not have the run begin; `error` is what the run fails with, word for word."""
+
+    def __init__(self, error: RunError) -> None:
+        super().__init__(f"{error.code}: {error.message}")
+        self.error = error
+
+
+def told_cause(error: Exception) -> str:
+    """What the owner of a job may read of an error in a hook: our own words, but of others (a database's, say) the kind."""
+    return str(error) if isinstance(error, JoblineError) else type(error).__name__
 
 
 @dataclass(frozen=True)
@@ -41,11 +56,14 @@ class KindHooks:
     #: After the rows of a call were stored: the jobs of this kind that are new, in the call's order, payloads in memory. A
     #: JoblineError refuses the whole call, and only this call, with that error; it names the fields itself.
     on_enqueue: Callable[[AsyncConnection, Sequence[LiveJob]], Awaitable[None]] | None = None
-    #: After the claim, whose rows are marked then, too; raising fails the run before it is handed out.
+    #: After the claim, whose rows are marked then, too; raising fails the run before it is handed out: a RunRefused with its
+    #: own error, anything else with RESULT_REJECTED.
     on_start: Callable[[AsyncConnection, LiveJob], Awaitable[None]] | None = None
-    #: After a step's output was stored: (transaction, job, step, output JSON).
-    on_step: Callable[[AsyncConnection, LiveJob, str, str], Awaitable[None]] | None = None
-    #: Before the end is written; may return another end (a result, an error, another state).
+    #: In the transaction that stores a step's output: (transaction, job, step, output JSON). Raising refuses the output and
+    #: fails the run with RESULT_REJECTED, for a JoblineError in its words.
+    on_step: StepHook | None = None
+    #: Before the end is written; may return another end (a result, an error, another state). Raising turns a success into a
+    #: failure, for which it is called again; of any other end it undoes what the hook has written, and no more.
     on_end: Callable[[AsyncConnection, LiveJob, QueuePolicy, RunEnd], Awaitable[RunEnd]] | None = None
     #: After a failed or cancelled job went back to pending; raising refuses its retry, and only this, with that error.
     on_retry: RetryHook | None = None

@@ -46,13 +46,15 @@ class Plan:
     #: Acts that must wait for the next flush.
     deferred: list[Act] = field(default_factory=list)
     #: Successes of kinds without an `on_end` hook, by lease. They are nearly all there is under load, so they carry no more
-    #: than this: where a success leads is no question.
+    #: than this: where a success leads is no question, once nobody has asked for a cancel.
     completes: dict[Lease, list[Completion]] = field(default_factory=dict)
     #: Every other accepted outcome.
     endings: list[Ending] = field(default_factory=list)
     #: Outcomes of runs that memory does not know; the database says what became of them.
     unknown: list[EndRun] = field(default_factory=list)
     steps: list[tuple[StoreStep, LiveJob]] = field(default_factory=list)
+    #: Of these, what a hook will not have, and why.
+    refused_steps: list[tuple[StoreStep, str]] = field(default_factory=list)
     marks: list[LiveJob] = field(default_factory=list)
     extends: list[Lease] = field(default_factory=list)
     cancels: list[tuple[CancelJob, LiveJob]] = field(default_factory=list)
@@ -75,7 +77,7 @@ class Planner:
         self._clock = term.clock
         self._hooks = term.hooks
 
-    def plan(self, acts: Iterable[Act]) -> Plan:
+    def plan(self, acts: Iterable[Act], *, claim_next: bool = True) -> Plan:
         plan = Plan(self._clock.now())
         for act in acts:
             if act.job_id in plan.touched or self.is_picked(act.job_id):
@@ -84,7 +86,8 @@ class Planner:
             if act.job_id:
                 plan.touched.add(act.job_id)
             self._decide(act, plan)
-        self._claim_next(plan)
+        if claim_next:
+            self._claim_next(plan)
         return plan
 
     def undo(self, plan: Plan) -> None:
@@ -126,7 +129,7 @@ class Planner:
         if job is None or job.lease is None:
             plan.unknown.append(act)
             return
-        if type(act.outcome) is Completed and not self._has_end_hook(job):
+        if type(act.outcome) is Completed and not (self._has_end_hook(job) or job.cancel_requested):
             plan.completes.setdefault(job.lease, []).append((act, job))
             return
         try:

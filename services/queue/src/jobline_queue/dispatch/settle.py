@@ -49,8 +49,10 @@ class Settler:
         self._settle_acts(plan, missing)
         self._settle_reports(plan)
         await self._settle_retries(plan)
+        void = _overruled(plan, missing)
         if plan.unknown or missing:
-            await self._answer_void(_without_row(plan, missing) + await self._late(plan.unknown), plan.now)
+            void += _without_row(plan, missing) + await self._late(plan.unknown)
+        await self._answer_void(void, plan.now)
         await self._refuse(Arrow.CANCEL, plan.strangers)
 
     def cancel_removes(self, job: LiveJob) -> bool:
@@ -89,7 +91,8 @@ class Settler:
         else:
             self._dispatcher.forget(job)
         self._term.changes.publish(job, end.state)
-        ending.answer(OutcomeStatus.COMMITTED, "")
+        if ending.overruled is None:
+            ending.answer(OutcomeStatus.COMMITTED, "")
 
     def _revoke(self, lease: Lease, job: LiveJob) -> None:
         """Tells the worker of a run that it is void."""
@@ -198,6 +201,12 @@ class Settler:
             "actor": act.actor,
             "detail": summary(outcome),
         }
+
+
+def _overruled(plan: Plan, missing: set[str]) -> list[Answer]:
+    """The answers to successes that came after a cancel had been granted."""
+    acts = [act for ending in plan.endings if (act := ending.overruled) is not None]
+    return [(act, OutcomeStatus.CANCELLED) for act in acts if act.job_id not in missing]
 
 
 def _without_row(plan: Plan, missing: set[str]) -> list[Answer]:

@@ -8,9 +8,9 @@ from dataclasses import replace
 
 from psycopg import AsyncConnection
 
-from jobline_queue.core.ending import RunEnd, RunError
+from jobline_queue.core.ending import RunEnd, rejected
 from jobline_queue.core.errors import NotFound
-from jobline_queue.core.lifecycle import Arrow, State
+from jobline_queue.core.lifecycle import Arrow
 from jobline_queue.core.live_job import LiveJob
 from jobline_queue.core.policy import QueuePolicy
 from jobline_queue.dispatch.hooks import KindHooks
@@ -48,8 +48,7 @@ async def _sent(connection: AsyncConnection, job: LiveJob, end: RunEnd) -> RunEn
     provider = _provider(end.result or "null")
     if provider is None:
         text = f"The worker's result is not an object with a provider of {', '.join(PROVIDERS)} and a message_id"
-        refusal = RunError("RESULT_REJECTED", text, False)
-        return replace(end, arrow=Arrow.FAIL, state=State.FAILED, outcome="failed", result=None, error=refusal)
+        return rejected(end, text)
     if provider == OUTBOX:
         await connection.execute(_sql("insert_outbox"), {"job_id": job.id, "attempt": end.attempt})
     return end

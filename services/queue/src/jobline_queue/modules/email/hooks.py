@@ -11,8 +11,8 @@ import psycopg
 import uuid_utils
 from psycopg import AsyncConnection
 
-from jobline_queue.core.ending import RunEnd, RunError, cut
-from jobline_queue.core.lifecycle import Arrow, State
+from jobline_queue.core.ending import RunEnd, RunError, cut, rejected
+from jobline_queue.core.lifecycle import Arrow
 from jobline_queue.core.live_job import LiveJob
 from jobline_queue.core.policy import QueuePolicy
 from jobline_queue.dispatch.hooks import KindHooks
@@ -55,9 +55,7 @@ async def _store_or_fail(connection: AsyncConnection, job: LiveJob, end: RunEnd)
     except (psycopg.Error, ValueError) as error:
         logger.exception("the e-mail of job %s could not be stored", job.id)
         cause = str(error) if isinstance(error, ValueError) else "the e-mail could not be stored"
-        text = cut(f"Step 'email_composer' failed: {cause}")
-        refusal = RunError("RESULT_REJECTED", text, False)
-        return replace(end, arrow=Arrow.FAIL, state=State.FAILED, outcome="failed", result=None, error=refusal)
+        return rejected(end, f"Step 'email_composer' failed: {cause}")
 
 
 async def _store(connection: AsyncConnection, job: LiveJob, end: RunEnd) -> RunEnd:
