@@ -108,7 +108,8 @@ def test_the_first_valid_token_of_a_user_creates_the_user_with_free_credits(stac
     user = stack.user()
     assert stack.execute("SELECT count(*) FROM users WHERE id = %s", user.sub) == [(0,)]
     assert user.items() == []
-    assert stack.execute("SELECT credits FROM users WHERE id = %s", user.sub) == [(5,)]
+    credits = "SELECT source_type, status, count(*) FROM user_credits WHERE user_id = %s GROUP BY 1, 2"
+    assert stack.execute(credits, user.sub) == [("admin_grant", "active", 5)]
 
 
 def test_the_cookie_is_as_good_as_the_header_but_not_from_another_site(stack: RestStack) -> None:

@@ -14,6 +14,7 @@ from jobline.service_tokens import Role
 from jobline.v1 import (
     account_service_pb2,
     communication_service_pb2,
+    content_service_pb2,
     email_service_pb2,
     error_reason_pb2,
     job_service_pb2,
@@ -30,6 +31,7 @@ from support.queue_service import QueueServiceUnderTest
 MODULES = (
     account_service_pb2,
     communication_service_pb2,
+    content_service_pb2,
     email_service_pb2,
     job_service_pb2,
     queue_service_pb2,
@@ -117,7 +119,8 @@ def test_every_reason_of_a_call_has_a_status_and_no_other_word_does():
 def test_every_error_of_the_domain_has_a_status():
     classes = set(_subclasses(errors.JoblineError)) - {errors.NotFound}
     reasons = {each.reason for each in classes} | {
-        errors.NotFound(what, "x").reason for what in ("job", "queue", "worker", "e-mail", "business")
+        errors.NotFound(what, "x").reason
+        for what in ("job", "queue", "worker", "e-mail", "business", "organization", "media", "user")
     }
     assert reasons | {"INTERNAL"} == set(STATUSES)
 

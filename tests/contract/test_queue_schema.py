@@ -25,8 +25,12 @@ MESSAGE = (
 COLUMNS = {
     "jobline.attempts": "id job_id number outcome worker session_id lease_token started_at finished_at step error_code "
     "error_message error_retryable entry_id scheduled_at",
+    "jobline.content_durations": "kind seconds",
+    "jobline.content_jobs": "id owner type seq status progress current_step estimated_seconds_remaining input result error "
+    "error_code cancelled_at started_at finished_at created_at updated_at step progress_current progress_total",
     "jobline.epoch": "single epoch instance taken_at",
     "jobline.events": "id job_id queue at name from_state to_state actor detail lease_token",
+    "jobline.job_organizations": "job_id organization_id",
     "jobline.jobs": "id queue kind owner producer state priority run_at seq concurrency_key idempotency_key content_hash "
     "correlation_id labels payload result error_code error_message error_retryable attempt max_attempts losses step "
     "progress_current progress_total progress_message created_at started_at finished_at updated_at "
@@ -40,6 +44,8 @@ COLUMNS = {
     "jobline.queues": "name paused changed_at",
     "jobline.schema_version": "version_num",
     "jobline.steps": "job_id name attempt output seconds finished_at",
+    "public.blog_posts": "id user_id organization_id title content meta_description topic_data generation_metadata status "
+    "word_count seo_score_prediction internal_links_data cta_suggestions_data enhancement_level created_at job_id seq",
     "public.business_members": "user_id business_id role",
     "public.businesses": "id created_at name",
     "public.communication": "id business_id channel recipient_contact created_at",
@@ -48,15 +54,26 @@ COLUMNS = {
     "attempt sent_at",
     "public.communication_queue": f"id {MESSAGE}",
     "public.communication_template": "id business_id subject body",
+    "public.cta_analysis": "id organization_id page_url cta_text cta_type href placement conversion_potential data_source "
+    "created_at",
     "public.emails": "id user_id recipient_name recipient_interest email_message template_type metadata is_confident "
     "displayed created_at job_id",
+    "public.jobs": "id tenant_id user_id session_id type status progress current_step estimated_seconds_remaining input "
+    "result error error_code cancelled_at started_at finished_at created_at updated_at",
+    "public.media": "name job_id content_type content created_at",
+    "public.organizations": "id owner_user_id session_id website_url analysis created_at updated_at",
     "public.queue_items": "id user_id recipient_name recipient_interest email_template status email_id error_message "
     "current_step created_at started_at completed_at",
     "public.role_permissions": "role action allowed",
-    "public.users": "id email credits generation_count created_at",
+    "public.user_credits": "id user_id source_type status priority expires_at used_at used_for_type used_for_id created_at "
+    "job_id seq",
+    "public.users": "id email generation_count created_at",
 }
 #: No index, key or predicate, may name a column that a claim, a step, a retry or an end changes.
-JOB_INDEXES = {"jobs_pkey", "jobs_owner_created_at", "jobs_idempotency_key", "jobs_communication_id"}
+JOB_INDEXES = {
+    *("jobs_pkey", "jobs_owner_created_at", "jobs_idempotency_key", "jobs_communication_id"),
+    *("jobs_content_user_id", "jobs_content_session_id", "jobs_content_type"),
+}
 
 
 @pytest.fixture(scope="module")
@@ -130,6 +147,17 @@ def test_no_statement_of_the_hot_path_scans_or_hashes_the_jobs(misleading_statis
     assert found is not None
     bad = {"Seq Scan", "Hash Join", "Merge Join", "Bitmap Heap Scan"}
     assert [node for node in nodes(found[0][0]["Plan"]) if node in bad] == []
+
+
+def test_the_last_run_of_a_job_is_looked_for_among_its_own(database: str):
+    sql = b"EXPLAIN " + statement("forget_steps", "jobline_queue.modules.content").encode()
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("VACUUM ANALYZE jobline.attempts")  # while it is empty
+        connection.execute(_WRITER_SETTINGS.encode())
+        connection.prepare_threshold = 0
+        plan = connection.execute(sql, {"job_id": ID, "resuming": "{INTERNAL}"}).fetchall()
+    assert "attempts_job_id" in str(plan)
+    assert "attempts_pkey" not in str(plan)
 
 
 def nodes(plan: dict[str, Any]) -> list[str]:

@@ -15,21 +15,33 @@ from support.cli import COMMAND, CommandLine, QueueServiceUnderTest, running_que
 from support.eventually import eventually_blocking
 from support.hand_worker import HandWorker
 from support.processes import clean_environ
+from support.stack import Databases, EmbeddedPair
 from support.terminal import on_terminal
 
 UNKNOWN = "0190a000-0000-7000-8000-000000000000"
 HOSTILE = "\x1b[2J\x1b]0;owned\x07[bold red]x[/]\u202e"
 
 
-@pytest.fixture
-def service(fresh_database: str, redis_url: str, tmp_path: Path) -> Iterator[QueueServiceUnderTest]:
-    with running_queue_service(fresh_database, redis_url, tmp_path) as running:
+@pytest.fixture(scope="module")
+def database(databases: Databases) -> Iterator[str]:
+    with databases.fresh() as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def service(
+    database: str, embedded: EmbeddedPair, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[QueueServiceUnderTest]:
+    with running_queue_service(database, embedded.redis_url, tmp_path_factory.mktemp("queue")) as running:
         yield running
 
 
 @pytest.fixture
 def client(service: QueueServiceUnderTest) -> Iterator[JoblineClient]:
+    """An operator who finds no job of the tests before."""
     with service.client() as connected:
+        for job in list(connected.list()):
+            connected.delete(job.id)
         yield connected
 
 
@@ -94,18 +106,30 @@ def test_a_queue_is_shown_with_what_became_of_its_jobs(
     assert (empty["failure_rate"], empty["mean_run_time"], empty["oldest_pending"]) == (0, None, None)
 
 
-def test_an_operator_stores_businesses_and_their_members(cli: CommandLine, fresh_database: str) -> None:
+def test_an_operator_stores_businesses_and_their_members(cli: CommandLine, database: str) -> None:
     assert cli.json("businesses", "store", "acme", "--name", "Acme Ltd")["created"] is True
     assert cli.json("businesses", "store", "acme", "--name", "Acme Inc")["created"] is False
     assert "is Support in business acme" in cli.run("businesses", "member", "acme", "u-1", "Support").stdout
-    with psycopg.connect(fresh_database) as database:
-        assert database.execute("SELECT name FROM businesses WHERE id = 'acme'").fetchone() == ("Acme Inc",)
-        assert database.execute("SELECT user_id, role FROM business_members").fetchall() == [("u-1", "Support")]
-    cli.json("businesses", "member", "acme", "u-1")
-    with psycopg.connect(fresh_database) as database:
-        assert database.execute("SELECT count(*) FROM business_members").fetchone() == (0,)
+    with psycopg.connect(database, autocommit=True) as rows:
+        assert rows.execute("SELECT name FROM businesses WHERE id = 'acme'").fetchone() == ("Acme Inc",)
+        assert rows.execute("SELECT user_id, role FROM business_members").fetchall() == [("u-1", "Support")]
+        cli.json("businesses", "member", "acme", "u-1")
+        assert rows.execute("SELECT count(*) FROM business_members").fetchone() == (0,)
     refused = cli.run("businesses", "member", "nobody", "u-1", "User")
     assert (refused.returncode, "business nobody not found" in refused.stderr) == (1, True)
+
+
+def test_an_operator_gives_a_user_credits_and_sees_what_is_left(cli: CommandLine) -> None:
+    unknown = cli.run("credits", "show", "u-2")
+    assert (unknown.returncode, "user u-2 not found" in unknown.stderr) == (1, True)
+    given = cli.json("credits", "grant", "u-2", "2", "--source", "purchase", "--expires", "30d")
+    assert given == {"user_id": "u-2", "credits": {"active": 7, "reserved": 0, "used": 0, "expired": 0}}
+    cli.json("credits", "grant", "u-2", "1")
+    assert cli.run("credits", "show", "u-2").stdout == "credits of u-2: 8 active, 0 reserved, 0 used, 0 expired\n"
+    late = cli.run("credits", "grant", "u-2", "1", "--expires", "2020-01-01")
+    assert (late.returncode, "expires_at: expected a time in the future" in late.stderr) == (1, True)
+    for wrong in (["0"], ["10001"], ["1", "--source", "theft"], ["1", "--expires", "soon"]):
+        assert cli.run("credits", "grant", "u-2", *wrong).returncode == 2
 
 
 def test_jobs_are_filtered_and_what_the_limit_cuts_is_said(client: JoblineClient, cli: CommandLine) -> None:

@@ -8,7 +8,8 @@ import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
 
-from jobline_queue.store.migrate import migrate, sqlalchemy_url
+from jobline_queue.store.engine import sqlalchemy_url
+from jobline_queue.store.migrate import migrate
 from support.queue_service import execute
 
 _OLD_ATTEMPTS = """
@@ -40,3 +41,11 @@ def test_attempts_of_before_become_entries_of_the_history(empty_database: str):
     )
     assert rows == [(25, 25, True)]
     migrate(empty_database)
+
+
+def test_credits_of_before_become_rows(empty_database: str):
+    bring_to(empty_database, "0005")
+    execute(empty_database, "INSERT INTO users (id, credits) VALUES ('ada', 3), ('bob', 0)")
+    migrate(empty_database)
+    rows = execute(empty_database, "SELECT user_id, source_type, status, priority, expires_at FROM user_credits")
+    assert rows == [("ada", "admin_grant", "active", 50, None)] * 3

@@ -10,7 +10,7 @@ from google.protobuf.message import Message
 from jobline.cli.documents import document
 from jobline.client import Change, JobState, Lease, Progress, Step, WaitReason
 from jobline.client import convert as from_contract
-from jobline.v1 import job_pb2, job_service_pb2, queue_pb2
+from jobline.v1 import account_service_pb2, job_pb2, job_service_pb2, queue_pb2
 from support.job_values import job_value
 
 
@@ -31,6 +31,7 @@ def fields_of(message: Message) -> list[str]:
             document(from_contract.change(job_service_pb2.WatchJobsResponse())),
             job_service_pb2.WatchJobsResponse(),
         ),
+        (document(from_contract.credits(account_service_pb2.Credits())), account_service_pb2.Credits()),
         (document(Lease("w", "s", None, True)), job_pb2.Lease()),
         (document(Progress("s", 1, 2, "")), job_pb2.Progress()),
         (document(Step("s", "{}", 1.5)), job_pb2.StepOutput()),

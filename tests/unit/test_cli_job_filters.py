@@ -44,3 +44,7 @@ def test_a_time_is_a_moment_or_a_span_before_now(text: str, time: datetime) -> N
 def test_any_other_time_is_refused_with_the_option(text: str) -> None:
     with pytest.raises(typer.BadParameter, match="--created-after: expected"):
         parse_time("--created-after", text, NOW)
+
+
+def test_a_span_ahead_is_after_now() -> None:
+    assert parse_time("--expires", "2h", NOW, ahead=True) == NOW + timedelta(hours=2)

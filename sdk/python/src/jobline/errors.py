@@ -92,7 +92,7 @@ class InvalidField(JoblineError):
 
 
 class NotFound(JoblineError):
-    """No such thing (a job, queue, worker, e-mail or business), or none that the caller may see."""
+    """No such thing (a job, queue, worker, e-mail, business, user …), or none that the caller may see."""
 
 
 class Conflict(JoblineError):
@@ -173,6 +173,9 @@ _BY_REASON: dict[str, type[JoblineError]] = {
     "WORKER_NOT_FOUND": NotFound,
     "EMAIL_NOT_FOUND": NotFound,
     "BUSINESS_NOT_FOUND": NotFound,
+    "ORGANIZATION_NOT_FOUND": NotFound,
+    "MEDIA_NOT_FOUND": NotFound,
+    "USER_NOT_FOUND": NotFound,
     "ILLEGAL_TRANSITION": WrongState,
     "COUNT_CHANGED": CountChanged,
     "STALE_LEASE": StaleLease,
@@ -181,6 +184,7 @@ _BY_REASON: dict[str, type[JoblineError]] = {
     "DATABASE_UNAVAILABLE": Unavailable,
     "DRAINING": NotActive,
     "WORKER_UNAVAILABLE": Unavailable,
+    "BROKER_UNAVAILABLE": Unavailable,
     "TOO_LARGE": TooLarge,
     "INTERNAL": ServiceFault,
     "SUPERSEDED": Superseded,

@@ -37,15 +37,17 @@ def parse_labels(texts: Iterable[str]) -> dict[str, str]:
     return labels
 
 
-def parse_time(option: str, text: str, now: datetime) -> datetime | None:
-    """A time of day in ISO-8601 (UTC unless it names a zone), or a span before `now` such as `2h`; None for no text.
+def parse_time(option: str, text: str, now: datetime, *, ahead: bool = False) -> datetime | None:
+    """A time in ISO-8601 (UTC unless it names a zone), or a span before `now` (`ahead`: after it) such as `2h`; None for no
+    text.
 
     Raises BadParameter, which names the `option`, for anything else.
     """
     if not text:
         return None
     try:
-        return now - timedelta(seconds=parse_duration(text))
+        span = timedelta(seconds=parse_duration(text))
+        return now + span if ahead else now - span
     except (ValueError, OverflowError):
         pass
     try:

@@ -14,6 +14,7 @@ import typer
 
 from jobline.cli.business_commands import businesses
 from jobline.cli.connection import CallFailed
+from jobline.cli.credit_commands import credits
 from jobline.cli.job_commands import jobs
 from jobline.cli.output import remark, tolerate_any_character
 from jobline.cli.queue_commands import queues
@@ -25,7 +26,7 @@ from jobline.runtime import SettingsError
 __all__ = ["main"]
 
 _INTERRUPTED = 130
-_OWN_COMMANDS = ("token", "settings", "jobs", "queues", "workers", "businesses")
+_OWN_COMMANDS = ("token", "settings", "jobs", "queues", "workers", "businesses", "credits")
 
 
 def main() -> None:
@@ -57,6 +58,7 @@ def build(arguments: Sequence[str]) -> typer.Typer:
     app.add_typer(queues, name="queues")
     app.add_typer(workers, name="workers")
     app.add_typer(businesses, name="businesses")
+    app.add_typer(credits, name="credits")
     return app
 
 

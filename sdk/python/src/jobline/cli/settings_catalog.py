@@ -38,7 +38,11 @@ def _general() -> Iterator[Setting]:
     )
     yield Setting("JOBLINE_DATA_DIR", "Where the embedded servers keep their data and endpoints.json lies.", ".jobline")
     yield Setting("JOBLINE_DATABASE_URL", "PostgreSQL 15 or newer, with pgvector.", "the embedded one")
-    yield Setting("JOBLINE_REDIS_URL", "Redis 7 or newer, or Valkey.", "the embedded one")
+    yield Setting(
+        "JOBLINE_REDIS_URL",
+        "Redis 7 or newer, or Valkey. If it is set, the jobs API takes no new jobs while that server does not answer.",
+        "the embedded one",
+    )
     yield Setting(
         "JOBLINE_QUEUE_ADDRESS",
         "Queue services to call, host:port, comma-separated, tried in turn.",
@@ -138,9 +142,12 @@ def _providers_of_text() -> Iterator[Setting]:
 
 def _providers_of_media() -> Iterator[Setting]:
     yield Setting(
-        "JOBLINE_IMAGES_URL", "OpenAI-compatible API, up to but without /images/generations.", "drawn locally"
+        "JOBLINE_IMAGES_URL",
+        "OpenAI-compatible API, up to but without /images/generations. If it answers with addresses of pictures, these "
+        "must be public or in JOBLINE_ALLOW_PRIVATE_URLS.",
+        "drawn locally",
     )
-    yield Setting("JOBLINE_IMAGES_MODEL", "Model name for images.", "unset")
+    yield Setting("JOBLINE_IMAGES_MODEL", "Model name for images.", "the API's own choice")
     yield Setting("JOBLINE_IMAGES_API_KEY", "Key for images.", "unset", secret=True)
 
 

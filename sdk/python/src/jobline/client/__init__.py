@@ -10,6 +10,8 @@ from jobline.client.asynchronous import AsyncJoblineClient
 from jobline.client.models import (
     Attempt,
     Change,
+    Credits,
+    CreditSource,
     EnqueuedJob,
     Explanation,
     Job,
@@ -35,6 +37,8 @@ __all__ = [
     "AsyncJoblineClient",
     "Attempt",
     "Change",
+    "CreditSource",
+    "Credits",
     "EnqueuedJob",
     "Explanation",
     "Job",

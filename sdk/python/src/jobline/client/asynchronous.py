@@ -14,6 +14,8 @@ from jobline.client.batcher import Batcher, requests
 from jobline.client.calls import DEFAULT_DEADLINE, Calls, account_stub, job_stub, queue_stub
 from jobline.client.models import (
     Change,
+    Credits,
+    CreditSource,
     EnqueuedJob,
     Explanation,
     Job,
@@ -259,6 +261,34 @@ class AsyncJoblineClient:
         await self._calls.unary(
             lambda channel: account_stub(channel).SetMember, request, idempotent=True, deadline=self._deadline
         )
+
+    async def grant_credits(
+        self,
+        user_id: str,
+        count: int,
+        source: CreditSource = CreditSource.ADMIN_GRANT,
+        expires_at: datetime | None = None,
+    ) -> Credits:
+        """Gives a user credits, for good or until a time; what the user has then. One who is not known yet is stored."""
+        request = account_service_pb2.GrantCreditsRequest(
+            user_id=user_id,
+            count=count,
+            source=convert.credit_source_number(source),
+            expires_at=None if expires_at is None else convert.timestamp(expires_at),
+            request_id=str(uuid_utils.uuid7()),
+        )
+        response = await self._calls.unary(
+            lambda channel: account_stub(channel).GrantCredits, request, idempotent=True, deadline=self._deadline
+        )
+        return convert.credits(response.credits)
+
+    async def get_credits(self, user_id: str) -> Credits:
+        """What a user has. Raises NotFound for one who is not known."""
+        request = account_service_pb2.GetCreditsRequest(user_id=user_id)
+        response = await self._calls.unary(
+            lambda channel: account_stub(channel).GetCredits, request, idempotent=True, deadline=self._deadline
+        )
+        return convert.credits(response.credits)
 
     # ---- inside -------------------------------------------------------------------------------------------------
 

@@ -18,17 +18,19 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_ran
 from jobline.channel import bearer, grpc_loop, open_channel
 from jobline.errors import DeadlineExceeded, JoblineError, NotActive, Unavailable, from_rpc_error
 from jobline.v1.account_service_pb2_grpc import AccountServiceStub
+from jobline.v1.content_service_pb2_grpc import ContentServiceStub
 from jobline.v1.job_service_pb2_grpc import JobServiceStub
 from jobline.v1.queue_service_pb2_grpc import QueueServiceStub
 from jobline.v1.work_service_pb2_grpc import WorkServiceStub
 
 if TYPE_CHECKING:
     from jobline.v1.account_service_pb2_grpc import AccountServiceAsyncStub
+    from jobline.v1.content_service_pb2_grpc import ContentServiceAsyncStub
     from jobline.v1.job_service_pb2_grpc import JobServiceAsyncStub
     from jobline.v1.queue_service_pb2_grpc import QueueServiceAsyncStub
     from jobline.v1.work_service_pb2_grpc import WorkServiceAsyncStub
 
-__all__ = ["DEFAULT_DEADLINE", "Calls", "account_stub", "job_stub", "queue_stub", "work_stub"]
+__all__ = ["DEFAULT_DEADLINE", "Calls", "account_stub", "content_stub", "job_stub", "queue_stub", "work_stub"]
 
 Response = TypeVar("Response")
 Stub = TypeVar("Stub")
@@ -56,6 +58,7 @@ class _PerChannel(Generic[Stub]):
 job_stub: _PerChannel[JobServiceAsyncStub] = _PerChannel(JobServiceStub)
 queue_stub: _PerChannel[QueueServiceAsyncStub] = _PerChannel(QueueServiceStub)
 account_stub: _PerChannel[AccountServiceAsyncStub] = _PerChannel(AccountServiceStub)
+content_stub: _PerChannel[ContentServiceAsyncStub] = _PerChannel(ContentServiceStub)
 work_stub: _PerChannel[WorkServiceAsyncStub] = _PerChannel(WorkServiceStub)
 
 

@@ -11,11 +11,13 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from jobline.client import models
-from jobline.v1 import job_pb2, job_service_pb2, queue_pb2
+from jobline.v1 import account_service_pb2, job_pb2, job_service_pb2, queue_pb2
 
 __all__ = [
     "attempt",
     "change",
+    "credit_source_number",
+    "credits",
     "explanation",
     "job",
     "job_details",
@@ -69,6 +71,14 @@ def timestamp(time: datetime) -> Timestamp:
 
 def state_number(state: models.JobState) -> job_pb2.JobState.ValueType:
     return job_pb2.JobState.Value(f"JOB_STATE_{state.name}")
+
+
+def credit_source_number(source: models.CreditSource) -> account_service_pb2.CreditSource.ValueType:
+    return account_service_pb2.CreditSource.Value(f"CREDIT_SOURCE_{source.name}")
+
+
+def credits(message: account_service_pb2.Credits) -> models.Credits:
+    return models.Credits(message.active, message.reserved, message.used, message.expired)
 
 
 def job(message: job_pb2.Job) -> models.Job:

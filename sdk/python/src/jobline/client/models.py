@@ -16,6 +16,8 @@ from typing import Any, TypeAlias
 __all__ = [
     "Attempt",
     "Change",
+    "CreditSource",
+    "Credits",
     "EnqueuedJob",
     "Explanation",
     "Job",
@@ -296,3 +298,22 @@ class WorkerInfo:
     connected_at: datetime | None
     last_seen_at: datetime | None
     draining: bool
+
+
+class CreditSource(StrEnum):
+    """Where credits come from: purchases are spent first, then referrals, then the others."""
+
+    SUBSCRIPTION = "subscription"
+    PURCHASE = "purchase"
+    REFERRAL = "referral"
+    ADMIN_GRANT = "admin_grant"
+
+
+@dataclass(frozen=True, slots=True)
+class Credits:
+    """A user's credits in numbers; only the active ones can be spent."""
+
+    active: int
+    reserved: int
+    used: int
+    expired: int

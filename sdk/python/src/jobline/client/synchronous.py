@@ -12,6 +12,8 @@ from jobline.client.asynchronous import AsyncJoblineClient
 from jobline.client.calls import DEFAULT_DEADLINE
 from jobline.client.models import (
     Change,
+    Credits,
+    CreditSource,
     EnqueuedJob,
     Explanation,
     Job,
@@ -158,6 +160,20 @@ class JoblineClient:
     def set_member(self, business_id: str, user_id: str, role: str) -> None:
         """Gives a user a role in a business; an empty one ends the membership. Raises NotFound for an unknown business."""
         self._wait(self._client.set_member(business_id, user_id, role))
+
+    def grant_credits(
+        self,
+        user_id: str,
+        count: int,
+        source: CreditSource = CreditSource.ADMIN_GRANT,
+        expires_at: datetime | None = None,
+    ) -> Credits:
+        """Gives a user credits, for good or until a time; what the user has then. One who is not known yet is stored."""
+        return self._wait(self._client.grant_credits(user_id, count, source, expires_at))
+
+    def get_credits(self, user_id: str) -> Credits:
+        """What a user has. Raises NotFound for one who is not known."""
+        return self._wait(self._client.get_credits(user_id))
 
     def list(
         self,

@@ -14,8 +14,6 @@ import psycopg
 from psycopg import AsyncConnection
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from jobline_queue.store.migrate import sqlalchemy_url
-
 #: Shared by every writing session; held exclusively for a moment by a service that takes over.
 WRITERS_LOCK = 0x6A6F626C_77726974
 #: Held by the active service's election session.
@@ -132,3 +130,11 @@ def open_pool(database_url: str) -> AsyncEngine:
             **CLIENT_KEEPALIVES,
         },
     )
+
+
+def sqlalchemy_url(database_url: str) -> str:
+    """The same database for SQLAlchemy, through psycopg 3."""
+    for prefix in ("postgresql://", "postgres://"):
+        if database_url.startswith(prefix):
+            return "postgresql+psycopg://" + database_url.removeprefix(prefix)
+    return database_url

@@ -8,12 +8,14 @@ import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
 
+from jobline_queue.store.engine import sqlalchemy_url
+
 OLDEST_SERVER = 15
 #: Serialises migrations that several hosts start at once (any constant of ours does).
 _MIGRATION_LOCK = 0x6A6F626C_6D696772
 
 
-class MigrationError(Exception):
+class MigrationError(RuntimeError):
     """The database cannot be migrated: it does not answer, or is too old."""
 
 
@@ -38,11 +40,3 @@ def _migrate(database_url: str) -> None:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
     engine.dispose()
-
-
-def sqlalchemy_url(database_url: str) -> str:
-    """The same database for SQLAlchemy, through psycopg 3."""
-    for prefix in ("postgresql://", "postgres://"):
-        if database_url.startswith(prefix):
-            return "postgresql+psycopg://" + database_url.removeprefix(prefix)
-    return database_url

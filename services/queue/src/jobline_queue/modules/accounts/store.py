@@ -1,7 +1,8 @@
-"""Users, businesses and memberships: stored when a token names them for the first time, or by an operator."""
+"""Users and their credits, businesses and memberships: stored when a token names them first, or by an operator."""
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -11,6 +12,8 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from jobline_queue.core.errors import NotFound
+from jobline_queue.modules.accounts import credits
+from jobline_queue.modules.accounts.credits import Credits, CreditSource
 
 metadata = sa.MetaData(schema="public")
 
@@ -19,7 +22,6 @@ users = sa.Table(
     metadata,
     sa.Column("id", sa.Text, primary_key=True),
     sa.Column("email", sa.Text),
-    sa.Column("credits", sa.Integer),
     sa.Column("generation_count", sa.BigInteger),
     sa.Column("created_at", sa.DateTime(timezone=True)),
 )
@@ -36,9 +38,9 @@ members = sa.Table(
 class User(NamedTuple):
     id: str
     email: str
-    credits: int
     generation_count: int
     created_at: datetime
+    credits: Credits
 
 
 class AccountStore:
@@ -54,7 +56,22 @@ class AccountStore:
             created = await self._insert_user(connection, sub, email)
             await _insert_businesses(connection, sorted(business_ids))
             row = (await connection.execute(sa.select(users).where(users.c.id == sub))).one()
-        return User(*row), created
+            counted = await credits.count_credits(connection, sub)
+        return User(row.id, row.email, row.generation_count, row.created_at, counted), created
+
+    async def grant_credits(
+        self, user_id: str, count: int, source: CreditSource, expires_at: float | None, request_id: uuid.UUID
+    ) -> Credits:
+        """What the user has afterwards. One who is not known is stored first, with the free credits."""
+        async with self._engine.begin() as connection:
+            await self._insert_user(connection, user_id, "")
+            await credits.grant(connection, user_id, count, source, expires_at, request_id)
+            return await credits.count_credits(connection, user_id)
+
+    async def credits_of(self, user_id: str) -> Credits:
+        """Raises NotFound (user)."""
+        async with self._engine.connect() as connection:
+            return await credits.count_credits(connection, user_id)
 
     async def store_business(self, business_id: str, name: str) -> bool:
         """Whether the business is new; the name of a known one is changed."""
@@ -80,9 +97,11 @@ class AccountStore:
                 await connection.execute(sa.delete(members).where(*mine))
 
     async def _insert_user(self, connection: AsyncConnection, sub: str, email: str) -> bool:
-        new = insert(users).values(id=sub, email=email, credits=self._free_credits).on_conflict_do_nothing()
+        new = insert(users).values(id=sub, email=email).on_conflict_do_nothing()
         created = (await connection.execute(new.returning(users.c.id))).first() is not None
-        if not created and email:
+        if created:
+            await credits.grant(connection, sub, self._free_credits, CreditSource.ADMIN_GRANT, None, uuid.uuid4())
+        elif email:
             changed = sa.update(users).where(users.c.id == sub, users.c.email != email).values(email=email)
             await connection.execute(changed)
         return created
