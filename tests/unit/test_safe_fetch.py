@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import datetime
 import gzip
-import socket
 import ssl
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -17,33 +16,19 @@ from cryptography.x509.oid import NameOID
 
 from jobline_worker.providers.pages import PageUnreadable
 from jobline_worker.providers.pages.addresses import AllowList
-from jobline_worker.providers.pages.fetcher import FetchLimits, SafePageReader
+from jobline_worker.providers.pages.fetcher import FetchLimits
+from jobline_worker.providers.pages.reader import SafePageReader
 from jobline_worker.providers.pages.transport import resolve_with_system
 from support.connect_spy import connects
+from support.name_server import PUBLIC_HOST, Resolver, names
 from support.provider_servers import Reply, always, cut, dribble, hang, html, in_turn, serve, status
 
-#: A name that the operator allows although it leads to loopback, where the servers of the tests live.
-HOST = "public.test"
+HOST = PUBLIC_HOST
 ALLOW = AllowList.parse(HOST)
 PAGE = html(
     "<html><head><title>Ada Lovelace</title></head><body><article><p>Ada Lovelace wrote the first published program, "
     "for a machine that was never built. Her notes explain how it would compute Bernoulli numbers.</p></article></body>"
 )
-
-Resolver = Callable[[str, int], Awaitable[Sequence[str]]]
-
-
-def names(**answers: Sequence[str]) -> Resolver:
-    """A name server that knows public.test (loopback) and what else it is told, by the first label."""
-
-    async def resolve(host: str, port: int) -> Sequence[str]:
-        known = {"public": ["127.0.0.1"], **answers}
-        label = host.split(".")[0]
-        if label not in known:
-            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
-        return known[label]
-
-    return resolve
 
 
 def reader(resolve: Resolver | None = None, seconds: float = 5.0, max_bytes: int = 1024 * 1024) -> SafePageReader:
@@ -194,7 +179,7 @@ async def test_the_cap_counts_after_decompression_so_a_gzip_bomb_stops_at_it() -
     bomb = gzip.compress(b"\0" * 300_000_000)
     headers = {"content-type": "text/html", "content-encoding": "gzip"}
     async with serve(always(Reply(body=bomb, headers=headers))) as server:
-        with pytest.raises(PageUnreadable, match="larger than 1048576 bytes"):
+        with pytest.raises(PageUnreadable, match="larger than 1 MiB"):
             await reader().read(f"http://{HOST}:{server.port}/")
 
 

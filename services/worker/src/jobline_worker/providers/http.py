@@ -29,15 +29,19 @@ from jobline_worker.providers.errors import (
 
 __all__ = ["Answer", "HttpProvider", "http_url", "provider_client"]
 
-#: No answer of a provider is longer than this, in bytes.
+#: No answer of a provider is longer than this, in bytes, unless it sends pictures.
 MAX_ANSWER_BYTES = 4 * 1024 * 1024
 
 _TRANSIENT_STATUSES = frozenset({408, 425, 429})
 
 
-def provider_client() -> httpx.AsyncClient:
-    """A client for configured providers. Time limits are the caller's: HttpProvider bounds each whole call."""
+def provider_client(transport: httpx.AsyncBaseTransport | None = None) -> httpx.AsyncClient:
+    """A client for configured providers. Time limits are the caller's: HttpProvider bounds each whole call.
+
+    `transport` is for addresses that nobody configured: it decides which of them may be reached.
+    """
     return httpx.AsyncClient(
+        transport=transport,
         trust_env=False,
         follow_redirects=False,
         timeout=None,
@@ -68,16 +72,26 @@ class Answer:
 
 
 class HttpProvider:
-    """One configured provider: its name in error messages, its time limit per call in seconds, its key."""
+    """One configured provider: its name in error messages, its limits per call in seconds and bytes, its key."""
 
-    def __init__(self, client: httpx.AsyncClient, label: str, timeout: float, api_key: str = "") -> None:
+    def __init__(
+        self,
+        client: httpx.AsyncClient,
+        label: str,
+        timeout: float,
+        api_key: str = "",
+        max_bytes: int = MAX_ANSWER_BYTES,
+    ) -> None:
         self._client = client
         self._label = label
         self._timeout = timeout
         self._api_key = api_key
+        self._max_bytes = max_bytes
 
-    async def get(self, url: str, params: Mapping[str, str | int]) -> bytes:
-        return self._accepted(await self.exchange(self._client.build_request("GET", url, params=dict(params))))
+    async def get(self, url: str, params: Mapping[str, str | int] | None = None) -> bytes:
+        """The answer's body. Without `params` the address keeps the query that it has."""
+        query = dict(params) if params else None
+        return self._accepted(await self.exchange(self._client.build_request("GET", url, params=query)))
 
     async def post_json(self, url: str, body: Mapping[str, object]) -> bytes:
         headers = {"Authorization": f"Bearer {self._api_key}"} if self._api_key else {}
@@ -108,7 +122,7 @@ class HttpProvider:
     async def _send(self, request: httpx.Request) -> Answer:
         response = await self._client.send(request, stream=True)
         try:
-            body = await read_body(response, MAX_ANSWER_BYTES)
+            body = await read_body(response, self._max_bytes)
         except (BodyTooLarge, UnreadableBody) as error:
             if response.is_success:
                 raise BadAnswer(self._unreadable(error)) from error
@@ -119,7 +133,7 @@ class HttpProvider:
 
     def _unreadable(self, error: BodyTooLarge | UnreadableBody) -> str:
         if isinstance(error, BodyTooLarge):
-            return f"{self._label} sent an answer larger than {MAX_ANSWER_BYTES} bytes"
+            return f"{self._label} sent an answer larger than {self._max_bytes} bytes"
         return f"{self._label} sent an answer that cannot be read: {error}"
 
     def _accepted(self, answer: Answer) -> bytes:

@@ -1,19 +1,35 @@
-"""Reading the page behind a search result."""
+"""Reading pages of the open web: as they were served, or as their readable text."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Protocol
 
-__all__ = ["Page", "PageReader", "PageUnreadable"]
+__all__ = ["FetchedPage", "Page", "PageFetcher", "PageReader", "PageUnreadable"]
 
 
 class PageUnreadable(Exception):
-    """The page cannot be used: not public, too large, too slow, not text, an error status, or without text.
+    """The page cannot be used: not public, too large, too slow, of the wrong kind, an error status, or without text.
 
-    Never fails a job: the caller goes on without the page. The message is for the log; it is not shown to users,
-    because it would tell them what our network looks like from inside.
+    The message says what is wrong with the page in words fit for the user who named it. It never holds what a server,
+    a name server or a library said: that would tell strangers what our network looks like from inside.
     """
+
+
+@dataclass(frozen=True)
+class FetchedPage:
+    """A page as it was served: asked for by `url`, answered by `final_url` after redirects, decompressed."""
+
+    url: str
+    final_url: str
+    content_type: str
+    body: bytes
+
+
+class PageFetcher(Protocol):
+    async def fetch(self, url: str) -> FetchedPage:
+        """The page. Raises PageUnreadable."""
+        ...
 
 
 @dataclass(frozen=True)

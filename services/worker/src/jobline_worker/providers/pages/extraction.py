@@ -14,6 +14,7 @@ import trafilatura
 from bs4 import BeautifulSoup
 from bs4.dammit import EncodingDetector, UnicodeDammit
 
+from jobline_worker.providers.pages.markup import parseable
 from jobline_worker.providers.storable import storable
 
 __all__ = ["MAX_TEXT_LENGTH", "decode", "extract_text"]
@@ -36,6 +37,7 @@ def extract_text(body: bytes, content_type: str) -> tuple[str, str]:
     source = decode(body, header.get_content_charset(), is_html)
     if not is_html:
         return "", _tidy(source)
+    source = parseable(source)
     document = trafilatura.bare_extraction(source, include_comments=False, with_metadata=True)
     text = getattr(document, "text", None) or ""
     title = getattr(document, "title", None) or ""

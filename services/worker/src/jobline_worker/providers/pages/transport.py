@@ -12,15 +12,21 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import httpx
 
 from jobline_worker.providers.pages.addresses import Address, AllowList, is_public, parse_address, port_allowed
 
-__all__ = ["AddressRefused", "PinnedTransport", "Resolver", "resolve_with_system"]
+__all__ = ["AddressRefused", "HostUnknown", "PinnedTransport", "Resolver", "resolve_with_system"]
 
 #: Gives the addresses of (host, port), as texts. Raises OSError when there are none.
 Resolver = Callable[[str, int], Awaitable[Sequence[str]]]
+
+#: A question to a name server cannot be called back: one that never answers keeps its thread for half a minute. So they
+#: have threads of their own, and names that strangers choose cannot take those of other work.
+_RESOLVING = ThreadPoolExecutor(max_workers=16, thread_name_prefix="resolve")
 
 #: A host with many addresses gets this many connection tries.
 MAX_ADDRESSES_TRIED = 3
@@ -30,9 +36,14 @@ class AddressRefused(Exception):
     """The address may not be fetched: scheme, port, userinfo, or a host with an address that is not public."""
 
 
+class HostUnknown(httpx.ConnectError):
+    """The host's name has no addresses."""
+
+
 async def resolve_with_system(host: str, port: int) -> Sequence[str]:
     """The system resolver. It also reads the odd spellings of IPv4 (decimal, octal, hexadecimal)."""
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    ask = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
+    found = await asyncio.get_running_loop().run_in_executor(_RESOLVING, ask)
     return [str(sockaddr[0]) for *_, sockaddr in found]
 
 
@@ -58,7 +69,8 @@ class PinnedTransport(httpx.AsyncBaseTransport):
                 return await self._inner.handle_async_request(_pinned(request, host, address))
             except (httpx.ConnectError, httpx.ConnectTimeout) as error:
                 failure = error
-        raise failure or httpx.ConnectError("the host has no address", request=request)
+        assert failure is not None, "a host has at least one address"
+        raise failure
 
     async def aclose(self) -> None:
         await self._inner.aclose()
@@ -79,11 +91,13 @@ class PinnedTransport(httpx.AsyncBaseTransport):
         try:
             answers = await self._resolve(host, port)
         except (OSError, UnicodeError) as error:
-            raise httpx.ConnectError(f"the host name cannot be resolved ({type(error).__name__})") from error
+            raise HostUnknown(f"the host name cannot be resolved ({type(error).__name__})") from error
+        if not answers:
+            raise HostUnknown("the host name has no address")
         addresses = list(dict.fromkeys(parse_address(answer) for answer in answers))
         for address in addresses:
             if address is None or not (is_public(address) or self._allow.covers(host, address)):
-                raise AddressRefused("the host has an address that is not public")
+                raise AddressRefused("the address is not public")
         # IPv4 first: many hosts that run workers have no IPv6 route.
         return sorted((address for address in addresses if address is not None), key=lambda address: address.version)
 
