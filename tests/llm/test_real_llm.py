@@ -18,12 +18,14 @@ import pytest
 from jobline.worker.testing import local_run
 from jobline_local.ports import free_port
 from jobline_worker.config import ProviderConfig, shipped_corpus
+from jobline_worker.pipelines.content.analysis.questions import ask_for_portrait
 from jobline_worker.pipelines.email import EMBEDDED_TASKS, GenerateEmail
 from jobline_worker.providers.bundle import open_providers
 from jobline_worker.providers.http import provider_client
 from jobline_worker.providers.llm import Completion
 from jobline_worker.providers.llm.openai import OpenAiLanguageModel
 from support import llama_server
+from support.analyses import material_of
 from support.eventually import eventually
 
 pytest.importorskip("xllamacpp", reason="the optional group is not installed: make test-llm")
@@ -64,9 +66,11 @@ async def test_a_schema_is_kept_by_the_real_server(llm_url: str) -> None:
     }
     question = Completion("test.color", "You answer in JSON.", "Which color has grass?", {}, schema, 0.1, 64)
     async with provider_client() as client:
-        answer = json.loads(await OpenAiLanguageModel(client, llm_url, "smollm2").complete(question))
+        reply = await OpenAiLanguageModel(client, llm_url, "smollm2").complete(question)
+    answer = json.loads(reply.text)
     assert answer["color"] in ("red", "green")
     assert isinstance(answer["sure"], bool)
+    assert reply.tokens > 20
 
 
 async def test_the_whole_pipeline_ends_in_an_email_with_the_name_and_without_placeholders(llm_url: str) -> None:
@@ -84,3 +88,12 @@ async def test_the_whole_pipeline_ends_in_an_email_with_the_name_and_without_pla
     assert "}}" not in row["email_message"]
     assert row["metadata"]["model"] == "smollm2"
     assert row["template_type"] == "research"
+
+
+async def test_a_website_is_described_in_all_its_fields(llm_url: str) -> None:
+    page = "<title>Halvorsen boats</title><h1>Wooden boats</h1><p>We build wooden boats for families and clubs.</p>"
+    async with provider_client() as client:
+        model = OpenAiLanguageModel(client, llm_url, "smollm2")
+        portrait, tokens = await ask_for_portrait(model, material_of(page), 120.0)
+    assert all(portrait.model_dump().values())
+    assert tokens > 100

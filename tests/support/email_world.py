@@ -19,9 +19,11 @@ from jobline_worker.providers.arxiv.atom import AtomPaperSource
 from jobline_worker.providers.arxiv.spacing import RequestSpacing
 from jobline_worker.providers.bundle import Providers
 from jobline_worker.providers.http import provider_client
+from jobline_worker.providers.images.embedded import EmbeddedImageMaker
 from jobline_worker.providers.llm.openai import OpenAiLanguageModel
 from jobline_worker.providers.pages.addresses import AllowList
-from jobline_worker.providers.pages.fetcher import FetchLimits, SafePageReader
+from jobline_worker.providers.pages.fetcher import FetchLimits, SafePageFetcher
+from jobline_worker.providers.pages.reader import SafePageReader
 from jobline_worker.providers.search.searxng import SearxngSearch
 from support.provider_servers import Handler, Reply, Request, TestServer, always, html, json_reply, serve
 
@@ -124,7 +126,9 @@ async def email_world(
                 llm=OpenAiLanguageModel(client, llm_server.url, "scripted", timeout=seconds),
                 search=SearxngSearch(client, search_server.url, timeout=seconds),
                 pages=SafePageReader(AllowList.parse("127.0.0.1"), FetchLimits(seconds=seconds)),
+                websites=SafePageFetcher(),
                 arxiv=AtomPaperSource(client, arxiv_server.url, RequestSpacing(None, gap=0.0), timeout=seconds),
+                images=EmbeddedImageMaker(),
                 messengers={},
             ),
         )

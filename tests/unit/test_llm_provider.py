@@ -14,6 +14,7 @@ from jobline.worker import PermanentError, TransientError
 from jobline_worker.providers.errors import NoAnswer, ProviderTimeout
 from jobline_worker.providers.http import MAX_ANSWER_BYTES, provider_client
 from jobline_worker.providers.llm import Completion
+from jobline_worker.providers.llm import Reply as LlmReply
 from jobline_worker.providers.llm.embedded import EmbeddedLanguageModel
 from jobline_worker.providers.llm.openai import OpenAiLanguageModel
 from support.eventually import eventually
@@ -51,7 +52,7 @@ async def test_the_question_goes_out_as_a_chat_completion_with_the_key_and_the_s
 ) -> None:
     async with serve(always(said('{"email": "Hello"}'))) as server:
         llm = OpenAiLanguageModel(client, server.url + "/v1/", "small", KEY)
-        assert await llm.complete(QUESTION) == '{"email": "Hello"}'
+        assert (await llm.complete(QUESTION)).text == '{"email": "Hello"}'
         request = server.requests[0]
     assert (request.method, request.path) == ("POST", "/v1/chat/completions")
     assert request.headers["authorization"] == f"Bearer {KEY}"
@@ -72,9 +73,9 @@ async def test_a_server_that_knows_no_schema_is_asked_in_simpler_forms_and_the_f
 
     async with serve(only_plain) as server:
         llm = OpenAiLanguageModel(client, server.url, "small")
-        assert await llm.complete(QUESTION) == "plain"
+        assert (await llm.complete(QUESTION)).text == "plain"
         assert len(server.requests) == 3
-        assert await llm.complete(QUESTION) == "plain"
+        assert (await llm.complete(QUESTION)).text == "plain"
         assert len(server.requests) == 4
 
 
@@ -166,7 +167,30 @@ async def test_the_answer_is_read_as_servers_really_send_it(
     client: httpx.AsyncClient, content: Any, expected: str
 ) -> None:
     async with serve(always(said(content))) as server:
-        assert await OpenAiLanguageModel(client, server.url, "small").complete(QUESTION) == expected
+        reply = await OpenAiLanguageModel(client, server.url, "small").complete(QUESTION)
+    assert reply.text == expected
+
+
+@pytest.mark.parametrize(
+    ("usage", "tokens"),
+    [
+        ({"total_tokens": 321}, 321),
+        ({"total_tokens": True}, 7),
+        ({"total_tokens": 0}, 7),
+        ({"total_tokens": -5}, 7),
+        ({"total_tokens": 10**20}, 7),
+        ({"total_tokens": "many"}, 7),
+        ({}, 7),
+        (None, 7),
+    ],
+)
+async def test_tokens_are_the_servers_count_or_else_words_and_marks(
+    client: httpx.AsyncClient, usage: Any, tokens: int
+) -> None:
+    message = {"choices": [{"message": {"role": "assistant", "content": "Yes."}}], "usage": usage}
+    async with serve(always(json_reply(message))) as server:
+        reply = await OpenAiLanguageModel(client, server.url, "small").complete(QUESTION)
+    assert reply.tokens == tokens  # You write . | Write . | Yes .
 
 
 async def test_a_failure_is_forgotten_by_the_next_call(client: httpx.AsyncClient) -> None:
@@ -175,7 +199,7 @@ async def test_a_failure_is_forgotten_by_the_next_call(client: httpx.AsyncClient
         llm = OpenAiLanguageModel(client, server.url, "small")
         with pytest.raises(TransientError):
             await llm.complete(QUESTION)
-        assert await llm.complete(QUESTION) == "fine"
+        assert (await llm.complete(QUESTION)).text == "fine"
 
 
 async def test_giving_up_on_a_call_closes_its_connection(client: httpx.AsyncClient) -> None:
@@ -190,7 +214,7 @@ async def test_giving_up_on_a_call_closes_its_connection(client: httpx.AsyncClie
 async def test_the_embedded_model_answers_a_task_from_its_inputs() -> None:
     llm = EmbeddedLanguageModel({"email.compose": lambda inputs: f"Dear {inputs['name']}"})
     assert llm.name == "embedded"
-    assert await llm.complete(replace(QUESTION, inputs={"name": "Ada"})) == "Dear Ada"
+    assert await llm.complete(replace(QUESTION, inputs={"name": "Ada"})) == LlmReply("Dear Ada", 2)
 
 
 async def test_the_embedded_model_refuses_a_task_that_it_was_not_given() -> None:

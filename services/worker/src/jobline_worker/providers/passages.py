@@ -19,7 +19,7 @@ import snowballstemmer  # type: ignore[import-untyped]
 
 from jobline_worker.providers.person_names import folded_words
 
-__all__ = ["Interest", "sentences", "split_keeping_spaces", "stems"]
+__all__ = ["Interest", "sentences", "split_keeping_spaces", "stems", "word_stems"]
 
 # sentencex needs time in the square of its input, so a hostile page without line ends must be cut into windows.
 _WINDOW = 2000
@@ -45,6 +45,11 @@ def _stem(word: str) -> str:
 def stems(text: str) -> frozenset[str]:
     """The stems of the words that carry meaning."""
     return frozenset(_stem(word) for word in folded_words(text) if word not in _STOP_WORDS and len(word) > 1)
+
+
+def word_stems(text: str) -> list[str]:
+    """The stems of all words, in their order."""
+    return [_stem(word) for word in folded_words(text)]
 
 
 def split_keeping_spaces(line: str) -> list[str]:

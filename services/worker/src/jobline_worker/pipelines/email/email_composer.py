@@ -15,11 +15,11 @@ from typing import Any
 
 from jobline.worker import Run, TransientError
 from jobline_worker.pipelines.email.checks import Check, broken_checks, repaired
-from jobline_worker.pipelines.email.json_answers import json_object
 from jobline_worker.pipelines.email.prompts import COMPOSE_TEMPERATURE, compose_request
 from jobline_worker.pipelines.email.request import EmailRequest
 from jobline_worker.pipelines.email.scraped_content import NO_INFORMATION
 from jobline_worker.providers.llm import LanguageModel
+from jobline_worker.providers.llm.json_answers import json_object
 from jobline_worker.providers.storable import storable
 
 __all__ = ["Answer", "compose_email", "read_answer"]
@@ -113,7 +113,7 @@ class _Calls:
             request = compose_request(self._inputs, [check.value for check in self.broken])
             try:
                 async with asyncio.timeout(self._seconds):
-                    self._answer = read_answer(await self._llm.complete(request))
+                    self._answer = read_answer((await self._llm.complete(request)).text)
             except (TransientError, TimeoutError):
                 if self._left or self._answer is None:
                     raise

@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 from jobline.worker import Run
-from jobline_worker.pipelines.email.json_answers import json_object
 from jobline_worker.pipelines.email.prompts import search_terms_request
 from jobline_worker.pipelines.email.request import EmailRequest
 from jobline_worker.providers.errors import BadAnswer
 from jobline_worker.providers.llm import LanguageModel
+from jobline_worker.providers.llm.json_answers import json_object
 from jobline_worker.providers.storable import storable
 
 __all__ = ["PLACEHOLDER", "parse_template", "placeholders", "template_type", "usable_terms"]
@@ -39,7 +39,7 @@ async def parse_template(run: Run, llm: LanguageModel) -> dict[str, Any]:
     request = EmailRequest.from_payload(run.payload)
 
     async def ask() -> list[object]:
-        return _terms(await llm.complete(search_terms_request(request)))
+        return _terms((await llm.complete(search_terms_request(request))).text)
 
     answered = await run.attempt(ask, timeout=TIMEOUT)
     return {

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-__all__ = ["Completion", "LanguageModel"]
+__all__ = ["Completion", "LanguageModel", "Reply"]
 
 
 @dataclass(frozen=True)
@@ -27,12 +27,20 @@ class Completion:
     max_tokens: int = 2048
 
 
+@dataclass(frozen=True)
+class Reply:
+    """What a language model answered, and how many tokens question and answer took: the server's count where it gives one."""
+
+    text: str
+    tokens: int
+
+
 class LanguageModel(Protocol):
     @property
     def name(self) -> str:
         """What the results are labelled with: the model's name, or `embedded`."""
         ...
 
-    async def complete(self, request: Completion) -> str:
-        """The answer's text, never empty. Raises TransientError (worth another try) or PermanentError."""
+    async def complete(self, request: Completion) -> Reply:
+        """The answer, whose text is never empty. Raises TransientError (worth another try) or PermanentError."""
         ...

@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from jobline.worker import PermanentError
-from jobline_worker.providers.llm import Completion
+from jobline_worker.providers.llm import Completion, Reply
+from jobline_worker.providers.llm.tokens import counted
 
 __all__ = ["EmbeddedLanguageModel", "EmbeddedTask"]
 
@@ -25,9 +26,13 @@ class EmbeddedLanguageModel:
     def name(self) -> str:
         return "embedded"
 
-    async def complete(self, request: Completion) -> str:
-        """Runs the task's function in a thread. Raises PermanentError for a task nobody registered."""
+    async def complete(self, request: Completion) -> Reply:
+        """Runs the task's function in a thread; the tokens are those of the answer, for nothing else is read or written.
+
+        Raises PermanentError for a task nobody registered.
+        """
         task = self._tasks.get(request.task)
         if task is None:
             raise PermanentError(f"the embedded language model has no task {request.task!r}; set JOBLINE_LLM_URL")
-        return await asyncio.to_thread(task, request.inputs)
+        text = await asyncio.to_thread(task, request.inputs)
+        return Reply(text, counted(text))

@@ -17,7 +17,8 @@ import httpx
 
 from jobline_worker.providers.errors import BadAnswer, Refused
 from jobline_worker.providers.http import HttpProvider
-from jobline_worker.providers.llm import Completion
+from jobline_worker.providers.llm import Completion, Reply
+from jobline_worker.providers.llm.tokens import counted
 from jobline_worker.providers.storable import storable
 
 __all__ = ["OpenAiLanguageModel"]
@@ -26,6 +27,8 @@ logger = logging.getLogger(__name__)
 
 _FORMATS = ("json_schema", "json_object", "text")
 _ABOUT_THE_FORMAT = re.compile(r"response_format|json_schema|json_object|\bschema\b|grammar", re.IGNORECASE)
+#: No answer costs more; a larger number is a mistake, and the sum of a job's could not be stored.
+_MOST_TOKENS = 10**9
 _REASONING = re.compile(r"\A\s*<think>.*?</think>\s*", re.DOTALL)
 
 
@@ -44,8 +47,8 @@ class OpenAiLanguageModel:
     def name(self) -> str:
         return self._model
 
-    async def complete(self, request: Completion) -> str:
-        """The answer's text. Raises TransientError or PermanentError as providers/errors.py says."""
+    async def complete(self, request: Completion) -> Reply:
+        """The answer and its cost. Raises TransientError or PermanentError as providers/errors.py says."""
         first = self._format if request.schema is not None else len(_FORMATS) - 1
         for choice in range(first, len(_FORMATS)):
             try:
@@ -57,7 +60,7 @@ class OpenAiLanguageModel:
                 continue
             if request.schema is not None:
                 self._format = choice
-            return _text(self._http.decode(answer))
+            return _reply(self._http.decode(answer), request)
         raise AssertionError("the last format either answers or raises")
 
     def _body(self, request: Completion, response_format: str) -> dict[str, Any]:
@@ -85,6 +88,16 @@ def _response_format(kind: str, request: Completion) -> dict[str, Any]:
 
 def _is_about_the_format(refusal: Refused) -> bool:
     return refusal.status in (400, 422) and _ABOUT_THE_FORMAT.search(refusal.body) is not None
+
+
+def _reply(answer: Any, request: Completion) -> Reply:
+    """The answer's text, and the tokens by the server's count where it sends one."""
+    text = _text(answer)
+    match answer:
+        case {"usage": {"total_tokens": int(total)}} if 0 < total <= _MOST_TOKENS and total is not True:
+            return Reply(text, total)
+        case _:
+            return Reply(text, counted(request.system, request.prompt, text))
 
 
 def _text(answer: Any) -> str:
