@@ -4,11 +4,17 @@ from collections.abc import Iterator
 
 import pytest
 import redis
+from hypothesis import settings
 
 from jobline_local.paths import DataDir
 from support.queue_policies import SHARED_POLICIES
 from support.queue_service import QueueServiceUnderTest, queue_service
 from support.stack import Databases, EmbeddedPair, embedded_pair, scratch_data_dir
+
+# The same examples every time, so that a run is red for what was changed. `--hypothesis-profile=explore` looks for new ones.
+settings.register_profile("steady", derandomize=True)
+settings.register_profile("explore", derandomize=False, max_examples=1000)
+settings.load_profile("steady")
 
 
 @pytest.fixture(scope="session")

@@ -1,17 +1,18 @@
 """C1, F5, F6: each message of the service is lost in turn, and the stream is cut before each in turn.
 
 A scenario of three jobs (one that completes, one with steps, one that fails once) is run once undisturbed to count the
-messages of the service, and then once for each of them. All runs go on at the same time, each with a worker, a queue and a
-proxy of its own. Nothing may be lost, run twice at the same time, or cost an attempt that no handler used.
+messages of the service, and then once for each of them and each fault. Many runs go on at the same time, each with a
+worker, a queue and a proxy of its own. Nothing may be lost, run twice at the same time, or cost an attempt that no handler
+used.
 """
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
-import pytest
 from google.protobuf.message import Message
 
 from conformance.scene import Scene, part_names, scene_of
@@ -72,24 +73,46 @@ def cut_after(frame: Frame) -> Iterator[Message]:
     raise Cut
 
 
-@pytest.mark.parametrize("fault", [lose, cut_before, cut_after], ids=lambda fault: fault.__name__)
-def test_no_message_of_the_service_is_one_too_many_to_lose(
-    conformance_service: QueueServiceUnderTest, worker_kind: WorkerKind, tmp_path: Path, fault: Rule
-) -> None:
-    with scene_of(conformance_service, worker_kind, tmp_path, terms="long") as scene:
-        finish(scene, begin(scene), "undisturbed")
-        count = len(scene.proxy.responses)
-    assert count >= 5
-    seen: set[str] = set()
-    with contextlib.ExitStack() as stack:
-        scenes = []
+@dataclass
+class Disturbance:
+    """The scenario once for each message of the service, all at the same time, each time with a fault at that message."""
+
+    fault: Rule
+    scenes: list[tuple[str, Scene, dict[str, str]]] = field(default_factory=list)
+    seen: set[str] = field(default_factory=set)
+
+    def begin(self, open_scene: Callable[[], Scene], messages: int) -> None:
         # By their numbers; and those that come late by what they are, since a busy machine has more messages before them.
-        by_number = [(str(index), lambda frame, index=index: frame.index == index) for index in range(count)]
+        by_number = [(str(index), lambda frame, index=index: frame.index == index) for index in range(messages)]
         by_part = [(part, lambda frame, part=part: frame.message.HasField(part)) for part in LATE_PARTS]
         for name, chosen in [*by_number, *by_part]:
-            scene = stack.enter_context(scene_of(conformance_service, worker_kind, tmp_path, terms="long"))
-            scene.proxy.on_response = disturbed(chosen, seen, fault)
-            scenes.append((name, scene, begin(scene)))
-        for name, scene, jobs in scenes:
-            finish(scene, jobs, f"{fault.__name__} message {name}")
-    assert seen >= {"welcome", "heartbeat_ack", "assignments", "report_acks", "outcome_acks"}
+            scene = open_scene()
+            scene.proxy.on_response = disturbed(chosen, self.seen, self.fault)
+            self.scenes.append((name, scene, begin(scene)))
+
+    def finish(self) -> None:
+        for name, scene, jobs in self.scenes:
+            finish(scene, jobs, f"{self.fault.__name__} message {name}")
+        assert self.seen >= {"welcome", "heartbeat_ack", "assignments", "report_acks", "outcome_acks"}
+
+
+def test_no_message_of_the_service_is_one_too_many_to_lose(
+    conformance_service: QueueServiceUnderTest, worker_kind: WorkerKind, tmp_path: Path
+) -> None:
+    def opener(stack: contextlib.ExitStack) -> Callable[[], Scene]:
+        return lambda: stack.enter_context(scene_of(conformance_service, worker_kind, tmp_path, terms="long"))
+
+    with scene_of(conformance_service, worker_kind, tmp_path, terms="long") as scene:
+        finish(scene, begin(scene), "undisturbed")
+        messages = len(scene.proxy.responses)
+    assert messages >= 5
+    with contextlib.ExitStack() as patient:
+        # A worker waits long for a welcome that is lost; the streams are cut meanwhile.
+        losses = Disturbance(lose)
+        losses.begin(opener(patient), messages)
+        for fault in (cut_before, cut_after):
+            with contextlib.ExitStack() as stack:
+                cuts = Disturbance(fault)
+                cuts.begin(opener(stack), messages)
+                cuts.finish()
+        losses.finish()

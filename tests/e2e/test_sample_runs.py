@@ -1,4 +1,4 @@
-"""`make run ONCE=1`, twice at the same time on one machine."""
+"""`make run ONCE=1`, twice at the same time on one machine, once below a path with spaces."""
 
 from __future__ import annotations
 
@@ -19,9 +19,13 @@ def test_two_sample_runs_side_by_side_complete_every_email(data_dir: DataDir, tm
                 logs = tmp_path / name
                 logs.mkdir()
                 stacks.append(StackUnderTest(data.root, logs, "--sample", "--once"))
-            for stack in stacks:
+            for stack, data in zip(stacks, (data_dir, other), strict=True):
                 assert stack.wait(110) == 0, stack.errors.read_text()
-                assert f"{total} of {total} e-mails completed" in stack.output.read_text()
+                output = stack.output.read_text()
+                assert f"{total} of {total} e-mails completed" in output
+                assert "To: " in output
+                assert not data.processes_file.exists()
+                assert (data.logs / "worker.log").stat().st_size > 0
         finally:
             for stack in stacks:
                 if stack.returncode is None:

@@ -13,15 +13,31 @@ import pytest
 from jobline.client import AsyncJoblineClient
 from jobline.v1 import job_service_pb2
 from support.communications import Business
+from support.content_owner import ContentOwner
 from support.email_user import QUEUE, User
+from support.lent_queue import vacant
 from support.queue_calls import Calls
-from support.queue_service import QueueServiceUnderTest
+from support.queue_service import QueueServiceUnderTest, queue_service
+from support.stack import Databases
 
 
 @pytest.fixture
 def service(shared_queue: QueueServiceUnderTest) -> QueueServiceUnderTest:
     """The queue service that most tests share, and leave running."""
     return shared_queue
+
+
+@pytest.fixture(scope="session")
+def usual_service(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[QueueServiceUnderTest]:
+    """A queue service whose queue `test` has short terms. Tests get it as `lent_service`."""
+    with databases.fresh() as url, queue_service(url, tmp_path_factory.mktemp("lent-queue")) as running:
+        yield running
+
+
+@pytest.fixture
+def lent_service(usual_service: QueueServiceUnderTest) -> QueueServiceUnderTest:
+    """That service as if it were new, for a test which may kill and restart it, and fill and pause its queues."""
+    return vacant(usual_service)
 
 
 @pytest.fixture
@@ -71,5 +87,24 @@ def users(service: QueueServiceUnderTest, operator: Calls) -> Iterator[tuple[Use
 def business(service: QueueServiceUnderTest) -> Iterator[Business]:
     """A new business, and somebody with all rights in it."""
     opened = Business(service)
+    yield opened
+    opened.close()
+
+
+# ---- content: one queue for all, so each test takes its own jobs out of it ---------------------------------------------
+
+
+@pytest.fixture
+def owner(service: QueueServiceUnderTest) -> Iterator[ContentOwner]:
+    """A new user of the jobs API."""
+    opened = ContentOwner(service)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def visitor(service: QueueServiceUnderTest) -> Iterator[ContentOwner]:
+    """A new anonymous session of the jobs API."""
+    opened = ContentOwner(service, user="", session=f"session-{uuid.uuid4()}")
     yield opened
     opened.close()

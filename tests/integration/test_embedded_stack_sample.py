@@ -8,10 +8,8 @@ import pytest
 from rich.console import Console
 
 from jobline_local.errors import StackError
-from jobline_local.paths import DataDir
 from jobline_local.sample_batch import read_batches
 from jobline_local.sample_view import Row, view_for
-from support.processes import StackUnderTest
 
 
 def answer(status: str, **facts: Any) -> dict[str, Any]:
@@ -92,18 +90,3 @@ def test_the_table_fits_a_narrow_terminal() -> None:
 def test_control_characters_of_an_answer_never_reach_the_terminal(terminal: bool) -> None:
     row = Row("Ada", "engines").advanced(answer("failed", error_message="\x1b]0;owned\x07"), 1.0)
     assert "\x1b]0;" not in shown([[row]], terminal=terminal)
-
-
-def test_the_sample_run_completes_every_item_and_prints_an_email(data_dir: DataDir, tmp_path: Path) -> None:
-    stack = StackUnderTest(data_dir.root, tmp_path, "--sample", "--once")
-    try:
-        assert stack.wait(110) == 0, stack.errors.read_text()
-        output = stack.output.read_text()
-        total = sum(len(batch.recipients) for batch in read_batches())
-        assert f"{total} of {total} e-mails completed" in output
-        assert "To: " in output
-        assert not data_dir.processes_file.exists()
-        assert (data_dir.logs / "worker.log").stat().st_size > 0
-    finally:
-        if stack.returncode is None:
-            stack.kill()

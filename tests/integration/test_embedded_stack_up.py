@@ -6,6 +6,7 @@ import re
 import signal
 import socket
 import stat
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -30,31 +31,35 @@ def child_named(stack: StackUnderTest, *words: str) -> psutil.Process:
     return found
 
 
-def test_up_tells_its_addresses_and_publishes_them_privately(data_dir: DataDir, tmp_path: Path) -> None:
-    with running_stack(data_dir.root, tmp_path) as stack:
-        ports = _READY.fullmatch(stack.output.read_text().strip())
-        assert ports is not None
-        published = stack.endpoints
-        assert published.gateway == f"http://127.0.0.1:{ports[1]}"
-        assert (published.queue, published.worker) == (f"127.0.0.1:{ports[2]}", f"127.0.0.1:{ports[3]}")
-        tokens = (published.operator_token, published.producer_token, published.worker_token, published.gateway_token)
-        assert len(set(tokens)) == 4
-        assert all(len(token) >= 32 for token in tokens)
-        assert stat.S_IMODE(data_dir.endpoints_file.stat().st_mode) == 0o600
-        assert httpx.get(f"{published.gateway}/health").json() == {"status": "ok"}
+@pytest.fixture(scope="module")
+def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackUnderTest]:
+    """A stack for the tests that leave it as it is; at the end Ctrl-C stops everything and leaves no process."""
+    with scratch_data_dir() as data, running_stack(data.root, tmp_path_factory.mktemp("serving")) as stack:
+        yield stack
+        stops_well(stack, data, signal.SIGINT)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_stops_everything_and_leaves_no_process(
-    data_dir: DataDir, tmp_path: Path, number: signal.Signals
-) -> None:
-    with running_stack(data_dir.root, tmp_path) as stack:
-        family = stack.family()
-        assert len(family) > 6
-        stack.send(number)
-        assert stack.wait() == 0
-        assert living(family) == []
-        assert not data_dir.endpoints_file.exists()
+def stops_well(stack: StackUnderTest, data: DataDir, number: signal.Signals) -> None:
+    """A signal ends the stack in order, with all that it started."""
+    family = stack.family()
+    assert len(family) > 6
+    stack.send(number)
+    assert stack.wait() == 0
+    assert living(family) == []
+    assert not data.endpoints_file.exists()
+
+
+def test_up_tells_its_addresses_and_publishes_them_privately(serving: StackUnderTest) -> None:
+    ports = _READY.fullmatch(serving.output.read_text().strip())
+    assert ports is not None
+    published = serving.endpoints
+    assert published.gateway == f"http://127.0.0.1:{ports[1]}"
+    assert (published.queue, published.worker) == (f"127.0.0.1:{ports[2]}", f"127.0.0.1:{ports[3]}")
+    tokens = (published.operator_token, published.producer_token, published.worker_token, published.gateway_token)
+    assert len(set(tokens)) == 4
+    assert all(len(token) >= 32 for token in tokens)
+    assert stat.S_IMODE(DataDir.at(serving.data_dir).endpoints_file.stat().st_mode) == 0o600
+    assert httpx.get(f"{published.gateway}/health").json() == {"status": "ok"}
 
 
 def test_a_signal_during_the_start_stops_it(data_dir: DataDir, tmp_path: Path) -> None:
@@ -71,14 +76,11 @@ def test_a_signal_during_the_start_stops_it(data_dir: DataDir, tmp_path: Path) -
             stack.kill()
 
 
-def test_a_second_stack_on_the_same_data_directory_is_refused(data_dir: DataDir, tmp_path: Path) -> None:
-    (tmp_path / "second").mkdir()
-    with running_stack(data_dir.root, tmp_path) as stack:
-        second = StackUnderTest(data_dir.root, tmp_path / "second")
-        assert second.wait() == 1
-        assert "a stack is already running on" in second.errors.read_text()
-        assert stack.endpoints.gateway
-        assert httpx.get(f"{stack.endpoints.gateway}/health").status_code == 200
+def test_a_second_stack_on_the_same_data_directory_is_refused(serving: StackUnderTest, tmp_path: Path) -> None:
+    second = StackUnderTest(serving.data_dir, tmp_path)
+    assert second.wait() == 1
+    assert "a stack is already running on" in second.errors.read_text()
+    assert httpx.get(f"{serving.endpoints.gateway}/health").status_code == 200
 
 
 @pytest.mark.parametrize("setting", ["JOBLINE_GATEWAY_PORT", "JOBLINE_QUEUE_PORT", "JOBLINE_WORKER_PORT"])
@@ -109,24 +111,12 @@ def test_a_wrong_setting_stops_the_start_with_its_name(
     assert complaint in stack.errors.read_text()
 
 
-def test_two_stacks_run_side_by_side_also_below_a_path_with_spaces(data_dir: DataDir, tmp_path: Path) -> None:
-    (tmp_path / "second").mkdir()
-    with (
-        scratch_data_dir("with some spaces") as other,
-        running_stack(data_dir.root, tmp_path) as first,
-        running_stack(other.root, tmp_path / "second") as second,
-    ):
-        assert first.endpoints.database_url != second.endpoints.database_url
-        for stack in (first, second):
-            assert httpx.get(f"{stack.endpoints.gateway}/health").status_code == 200
-            with psycopg.connect(stack.endpoints.database_url) as connection:
-                assert connection.execute("SELECT current_user").fetchone() == ("jobline",)
-
-
 _PARTS = [("jobline_queue", "serve"), ("jobline_worker",), ("jobline_gateway",), ("bin/postgres",), ("valkey-server",)]
 
 
-def test_every_part_that_is_killed_comes_back_at_its_address(data_dir: DataDir, tmp_path: Path) -> None:
+def test_every_part_that_is_killed_comes_back_at_its_address_and_a_signal_stops_all_of_them(
+    data_dir: DataDir, tmp_path: Path
+) -> None:
     with running_stack(data_dir.root, tmp_path) as stack:
         before = stack.endpoints
         for words in _PARTS:
@@ -135,9 +125,7 @@ def test_every_part_that_is_killed_comes_back_at_its_address(data_dir: DataDir, 
             eventually_blocking(partial(replaced, stack, words, victim), within=30, what=f"{words} is back")
             eventually_blocking(partial(answers, before), within=30, what=f"all answer after {words}")
         assert stack.endpoints == before
-        family = stack.family()
-        assert stack.stop() == 0
-        assert living(family) == []
+        stops_well(stack, data_dir, signal.SIGTERM)
 
 
 def replaced(stack: StackUnderTest, words: tuple[str, ...], victim: psutil.Process) -> bool:

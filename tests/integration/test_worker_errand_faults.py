@@ -1,7 +1,6 @@
 """Errands while the queue service is killed, frozen or cut off, and while it is another."""
 
 import asyncio
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,15 +11,13 @@ from jobline_local.ports import free_port
 from support.errand_world import enqueue, errands, job_of, open_gate, states
 from support.eventually import eventually
 from support.gated_pipelines import GatePipeline
-from support.queue_service import QueueServiceUnderTest, queue_service
+from support.queue_service import QueueServiceUnderTest
 from support.tcp_proxy import tcp_proxy
 
 
 @pytest.fixture
-def service(fresh_database: str, tmp_path: Path) -> Iterator[QueueServiceUnderTest]:
-    """A service of the test's own: the tests pause, restart and kill it."""
-    with queue_service(fresh_database, tmp_path) as running:
-        yield running
+def service(lent_service: QueueServiceUnderTest) -> QueueServiceUnderTest:
+    return lent_service
 
 
 async def test_an_outcome_is_answered_after_a_restart_of_the_queue_service(
@@ -41,9 +38,9 @@ async def test_an_outcome_is_answered_after_a_restart_of_the_queue_service(
 
 async def test_a_run_that_nobody_hears_stops_by_itself(service: QueueServiceUnderTest, client: AsyncJoblineClient):
     gate = GatePipeline()
-    (job_id,) = await enqueue(client, 1)
+    (job_id,) = await enqueue(client, 1, queue="brief")
     async with tcp_proxy(service.address) as proxy, errands(proxy.address, gate) as runner:
-        errand = asyncio.create_task(runner.run("test", claim_for=5))
+        errand = asyncio.create_task(runner.run("brief", claim_for=3))
         await gate.entered()
         proxy.refuse()
         await asyncio.wait_for(gate.runs[0].cancelled.wait(), 10)

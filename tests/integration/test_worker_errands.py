@@ -1,9 +1,7 @@
 """Errands against the real queue service: what is due now is run, once, and nothing else."""
 
 import asyncio
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
@@ -17,19 +15,19 @@ from jobline.worker import (
     PermanentError,
     Run,
     Worker,
+    handlers,
     pipeline,
 )
+from jobline.worker import errand as errand_module
 from support.errand_world import enqueue, errands, job_of, open_gate, states, states_are
 from support.eventually import eventually
 from support.gated_pipelines import GatePipeline, SendPipeline
-from support.queue_service import QueueServiceUnderTest, queue_service
+from support.queue_service import QueueServiceUnderTest
 
 
 @pytest.fixture
-def service(fresh_database: str, tmp_path: Path) -> Iterator[QueueServiceUnderTest]:
-    """A service of the test's own: the tests pause, restart and kill it."""
-    with queue_service(fresh_database, tmp_path) as running:
-        yield running
+def service(lent_service: QueueServiceUnderTest) -> QueueServiceUnderTest:
+    return lent_service
 
 
 @pipeline("fail")
@@ -187,26 +185,29 @@ async def test_a_runner_that_must_leave_gives_back_what_runs(
 
 
 async def test_a_runner_that_must_leave_in_a_step_that_nothing_interrupts_does_not_give_the_job_back(
-    service: QueueServiceUnderTest, client: AsyncJoblineClient
+    service: QueueServiceUnderTest, client: AsyncJoblineClient, monkeypatch: pytest.MonkeyPatch
 ):
+    monkeypatch.setattr(handlers, "_INTERRUPT_GRACE", 0.5)
+    monkeypatch.setattr(errand_module, "_FLUSH_WITHIN", 0.5)
     send = SendPipeline()
     send.ask.set()
-    (job_id,) = await enqueue(client, 1, "send")
+    (job_id,) = await enqueue(client, 1, "send", queue="brief")
     async with errands(service.address, send, drain_timeout=600) as runner:
-        errand = asyncio.create_task(runner.run("test"))
+        errand = asyncio.create_task(runner.run("brief"))
         await send.entered()
         runner.stop()
         runner.stop()
         with pytest.raises(NotActive):
             await asyncio.wait_for(errand, 30)
-    assert await states(client, [job_id]) == ["running"]
     await eventually(lambda: states_are(client, [job_id], "pending"), within=30)
     assert ((await job_of(client, job_id)).attempt, send.sent) == (1, [])
+    assert (await client.get(job_id)).attempts[0].outcome == "lost"
 
 
 async def test_an_errand_that_was_given_nothing_when_its_runner_stops_may_be_sent_elsewhere(
-    service: QueueServiceUnderTest, client: AsyncJoblineClient
+    service: QueueServiceUnderTest, client: AsyncJoblineClient, monkeypatch: pytest.MonkeyPatch
 ):
+    monkeypatch.setattr(errand_module, "_CLAIM_WAIT", 1.0)
     gate = GatePipeline()
     await enqueue(client, 1)
     worker = Worker(service.address, service.worker_token, queues={"test": 1}, pipelines=[gate])
@@ -243,7 +244,10 @@ async def test_two_errands_and_a_worker_run_every_job_once_and_each_waits_for_th
     await asyncio.wait_for(life, 30)
 
 
-async def test_an_errand_waits_for_jobs_that_a_worker_holds(service: QueueServiceUnderTest, client: AsyncJoblineClient):
+async def test_an_errand_waits_for_jobs_that_a_worker_holds(
+    service: QueueServiceUnderTest, client: AsyncJoblineClient, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(errand_module, "_CLAIM_WAIT", 0.5)
     gate, mine = GatePipeline(), open_gate()
     (job_id,) = await enqueue(client, 1)
     worker = Worker(service.address, service.worker_token, queues={"test": 1}, pipelines=[gate])
@@ -251,7 +255,7 @@ async def test_an_errand_waits_for_jobs_that_a_worker_holds(service: QueueServic
     await gate.entered()
     async with errands(service.address, mine) as runner:
         errand = asyncio.create_task(runner.run("test"))
-        done, _ = await asyncio.wait({errand}, timeout=7)
+        done, _ = await asyncio.wait({errand}, timeout=1.5)  # three times as long as one claim waits
         assert not done
         gate.open.set()
         assert await asyncio.wait_for(errand, 10) == ErrandReport(0, 0, 0, complete=True)
@@ -262,12 +266,12 @@ async def test_an_errand_waits_for_jobs_that_a_worker_holds(service: QueueServic
 
 async def test_leases_last_as_long_as_the_runs_do(service: QueueServiceUnderTest, client: AsyncJoblineClient):
     gate = GatePipeline()
-    (job_id,) = await enqueue(client, 1)
+    (job_id,) = await enqueue(client, 1, queue="brief")
     async with errands(service.address, gate) as runner:
-        errand = asyncio.create_task(runner.run("test"))
+        errand = asyncio.create_task(runner.run("brief"))
         await gate.entered()
-        # Longer than the lease of 6 s.
-        await asyncio.wait({errand}, timeout=9)
+        # Longer than the lease of 2.5 s.
+        await asyncio.wait({errand}, timeout=4)
         gate.open.set()
         assert await asyncio.wait_for(errand, 10) == ErrandReport(1, 1, 0, complete=True)
     assert (await job_of(client, job_id)).attempt == 1

@@ -18,8 +18,10 @@ from jobline.v1.worker_control_service_pb2_grpc import WorkerControlServiceStub
 from jobline_gateway.service_client import CallContext
 from jobline_gateway.worker_client import WorkerClient
 from support.eventually import eventually_blocking
+from support.lent_queue import vacant
 from support.queue_calls import Calls, Refusal
 from support.queue_service import QueueServiceUnderTest, queue_service
+from support.stack import Databases
 from support.worker_service import WorkerService, submit
 
 QUEUE = "email_default"
@@ -34,10 +36,16 @@ max_attempts = 1
 NOTHING = "nothing"
 
 
-@pytest.fixture
-def service(fresh_database: str, tmp_path: Path) -> Iterator[QueueServiceUnderTest]:
-    with queue_service(fresh_database, tmp_path, POLICIES) as running:
+@pytest.fixture(scope="module")
+def one_service(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[QueueServiceUnderTest]:
+    with databases.fresh() as url, queue_service(url, tmp_path_factory.mktemp("queue"), POLICIES) as running:
         yield running
+
+
+@pytest.fixture
+def service(one_service: QueueServiceUnderTest) -> QueueServiceUnderTest:
+    """The module's queue service with an empty queue."""
+    return vacant(one_service, staying=1)
 
 
 class Workers:
@@ -80,6 +88,14 @@ def workers(service: QueueServiceUnderTest, tmp_path: Path) -> Iterator[Workers]
     found.kill()
 
 
+@pytest.fixture(scope="module")
+def lasting(one_service: QueueServiceUnderTest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WorkerService]:
+    """A worker service for the tests that leave it as it is."""
+    found = Workers(one_service, tmp_path_factory.mktemp("worker"))
+    yield found.start()
+    found.kill()
+
+
 def process_now(
     worker: WorkerService, token: str = QueueServiceUnderTest.gateway_token, *, within: float = 60, **fields: Any
 ) -> ProcessNowResponse:
@@ -110,29 +126,30 @@ def has_begun(worker: WorkerService) -> bool:
     return "failpoint worker.before_handler" in worker.errors.read_text()
 
 
-def test_what_is_due_is_run_whatever_the_stream_pulls(service: QueueServiceUnderTest, calls: Calls, workers: Workers):
-    worker = workers.start()
+def test_what_is_due_is_run_whatever_the_stream_pulls(
+    service: QueueServiceUnderTest, calls: Calls, lasting: WorkerService
+):
     items = [submit(service) for _ in range(3)]
     for token in (service.gateway_token, service.operator_token):
-        answer = process_now(worker, token)
+        answer = process_now(lasting, token)
         assert (answer.succeeded, answer.failed, answer.complete) == (answer.attempted, 0, True)
     assert {state_of(calls, item) for item in items} == {"SUCCEEDED"}
-    assert "request request-of-a-test" in worker.errors.read_text()
+    assert "request request-of-a-test" in lasting.errors.read_text()
 
 
-def test_who_may_not_call_is_told_so_and_nothing_is_run(service: QueueServiceUnderTest, calls: Calls, workers: Workers):
-    worker = workers.start()
+def test_who_may_not_call_is_told_so_and_nothing_is_run(
+    service: QueueServiceUnderTest, calls: Calls, lasting: WorkerService
+):
     item = submit(service)
     for token in ("", "nobody-has-this-token"):
-        answer = refusal(worker, token=token)
+        answer = refusal(lasting, token=token)
         assert (answer.status, answer.reason, answer.domain) == ("UNAUTHENTICATED", "UNAUTHENTICATED", "jobline")
-    answer = refusal(worker, token=service.worker_token)
+    answer = refusal(lasting, token=service.worker_token)
     assert (answer.status, answer.reason) == ("PERMISSION_DENIED", "FORBIDDEN")
     assert state_of(calls, item) == "PENDING"
 
 
-def test_each_bad_field_is_named(workers: Workers):
-    worker = workers.start()
+def test_each_bad_field_is_named(lasting: WorkerService):
     bad: list[tuple[str, Any]] = [
         ("queue", ""),
         ("queue", "No Name"),
@@ -144,14 +161,13 @@ def test_each_bad_field_is_named(workers: Workers):
         ("run_for", Duration(seconds=86_401)),
     ]
     for field, value in bad:
-        answer = refusal(worker, **{field: value})
+        answer = refusal(lasting, **{field: value})
         assert (answer.status, answer.reason, answer.fields) == ("INVALID_ARGUMENT", "INVALID_FIELD", (field,))
-    assert refusal(worker, queue="", max_jobs=-1).fields == ("queue", "max_jobs")
+    assert refusal(lasting, queue="", max_jobs=-1).fields == ("queue", "max_jobs")
 
 
-def test_bytes_that_are_no_request_are_refused_like_a_bad_field(service: QueueServiceUnderTest, workers: Workers):
-    worker = workers.start()
-    with grpc.insecure_channel(worker.address) as channel:
+def test_bytes_that_are_no_request_are_refused_like_a_bad_field(service: QueueServiceUnderTest, lasting: WorkerService):
+    with grpc.insecure_channel(lasting.address) as channel:
         call = channel.unary_unary(f"/{SERVICE}/ProcessNow")
         with pytest.raises(grpc.RpcError) as raised:
             call(b"\xff\xff", metadata=bearer(service.gateway_token), timeout=10)
@@ -187,7 +203,7 @@ def test_callers_at_the_same_time_and_the_stream_run_every_job_once(
         answers = list(pool.map(process_now, [*pair, pair[0]]))
     assert all(answer.complete for answer in answers)
     assert {(state_of(calls, item), job_of(calls, item).attempt) for item in items} == {("SUCCEEDED", 1)}
-    assert service.execute("SELECT count(*) FROM jobline.attempts") == [(0,)]
+    assert service.execute("SELECT count(*) FROM jobline.attempts WHERE job_id = ANY(%s::uuid[])", items) == [(0,)]
 
 
 def test_a_worker_that_is_killed_in_a_run_costs_the_job_an_attempt(

@@ -2,9 +2,8 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import pytest
 
@@ -12,14 +11,12 @@ from jobline.client import AsyncJoblineClient, JobDetails, JobState
 from jobline.errors import Unauthenticated
 from jobline.worker import CancelReason, Json, PermanentError, Run, Snooze, TransientError, Worker, pipeline, step
 from support.eventually import eventually
-from support.queue_service import QueueServiceUnderTest, queue_service
+from support.queue_service import QueueServiceUnderTest
 
 
 @pytest.fixture
-def service(fresh_database: str, tmp_path: Path) -> Iterator[QueueServiceUnderTest]:
-    """A service of the test's own: the tests share the names of its queues, and these have short terms."""
-    with queue_service(fresh_database, tmp_path) as running:
-        yield running
+def service(lent_service: QueueServiceUnderTest) -> QueueServiceUnderTest:
+    return lent_service
 
 
 @asynccontextmanager
@@ -231,12 +228,12 @@ async def test_a_handler_that_blocks_its_loop_for_longer_than_the_lease_keeps_it
     @pipeline("block")
     async def block(run: Run) -> Json:
         runs.append(run.number)
-        # Longer than the lease of 6 s: blocks the event loop the way a careless handler does.
-        threading.Event().wait(9)
+        # Longer than the lease of 2.5 s: blocks the event loop the way a careless handler does.
+        threading.Event().wait(4)
         return "done"
 
-    async with running_worker(service.address, block):
-        stored = await client.enqueue("test", "block")
+    async with running_worker(service.address, block, queue="brief"):
+        stored = await client.enqueue("brief", "block")
         job = (await ended(client, stored.id)).job
     assert (job.state, job.attempt, runs) == (JobState.SUCCEEDED, 1, [1])
     assert "blocks the event loop" in caplog.text

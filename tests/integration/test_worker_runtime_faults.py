@@ -3,7 +3,7 @@
 import asyncio
 import signal
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -13,7 +13,7 @@ from jobline.worker import CancelReason, Json, Run, Worker, pipeline, step
 from jobline_local.ports import free_port
 from support.eventually import eventually
 from support.processes import ProgramUnderTest, clean_environ
-from support.queue_service import QueueServiceUnderTest, queue_service
+from support.queue_service import QueueServiceUnderTest
 from support.tcp_proxy import TcpProxy, tcp_proxy
 
 #: A worker process that writes a line to its standard output when each step begins, and obeys a file.
@@ -40,7 +40,7 @@ class Journal:
         return run.outputs["first"]
 
 async def main():
-    worker = Worker(address, token, queues={"test": 1}, pipelines=[Journal()], name="process")
+    worker = Worker(address, token, queues={"test": 1, "brief": 1}, pipelines=[Journal()], name="process")
     import signal
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, worker.stop)
     await worker.run()
@@ -50,10 +50,8 @@ asyncio.run(main())
 
 
 @pytest.fixture
-def service(fresh_database: str, tmp_path: Path) -> Iterator[QueueServiceUnderTest]:
-    """A service of the test's own, which it may kill and stop."""
-    with queue_service(fresh_database, tmp_path) as running:
-        yield running
+def service(lent_service: QueueServiceUnderTest) -> QueueServiceUnderTest:
+    return lent_service
 
 
 @pytest.fixture
@@ -104,7 +102,7 @@ class RunningWorker:
         self.worker = Worker(
             addresses,
             QueueServiceUnderTest.worker_token,
-            queues={"test": slots},
+            queues={"test": slots, "brief": slots, "patient": slots},
             pipelines=pipelines,
             drain_timeout=1.0,
         )
@@ -178,7 +176,7 @@ async def test_a_worker_that_hears_nothing_gives_its_run_up_before_another_may_b
 ):
     hold, other = Hold(), Hold()
     async with RunningWorker(proxy.address, pipelines=[hold]):
-        stored = await client.enqueue("test", "hold")
+        stored = await client.enqueue("brief", "hold")
         await asyncio.wait_for(hold.entered.wait(), 10)
         await eventually(lambda: is_received(client, stored.id))
         proxy.stall()
@@ -199,7 +197,7 @@ async def test_a_service_that_is_killed_and_comes_back_finds_the_run_still_held(
 ):
     hold = Hold()
     async with RunningWorker(service.address, pipelines=[hold]):
-        stored = await client.enqueue("test", "hold")
+        stored = await client.enqueue("patient", "hold")
         await asyncio.wait_for(hold.entered.wait(), 10)
         service.kill()
         service.start()
@@ -213,7 +211,7 @@ async def test_a_service_that_stops_in_order_hands_its_workers_over(
 ):
     hold = Hold()
     async with RunningWorker(service.address, pipelines=[hold]):
-        stored = await client.enqueue("test", "hold")
+        stored = await client.enqueue("patient", "hold")
         await asyncio.wait_for(hold.entered.wait(), 10)
         await asyncio.to_thread(service.stop)
         await asyncio.to_thread(service.start)
@@ -253,7 +251,7 @@ async def test_a_killed_workers_job_is_run_again_after_its_stored_step(
 ):
     first = WorkerProcess(service, tmp_path, "first")
     try:
-        stored = await client.enqueue("test", "journal")
+        stored = await client.enqueue("brief", "journal")
         await eventually(lambda: first.journal == ["first 1", "second 1"], within=20)
     finally:
         first.kill()
@@ -275,7 +273,7 @@ async def test_a_worker_that_was_frozen_says_nothing_about_its_old_run(
     frozen = WorkerProcess(service, tmp_path, "frozen")
     other: WorkerProcess | None = None
     try:
-        stored = await client.enqueue("test", "journal")
+        stored = await client.enqueue("brief", "journal")
         await eventually(lambda: frozen.journal == ["first 1", "second 1"], within=20)
         frozen.send(signal.SIGSTOP)
         other = WorkerProcess(service, tmp_path, "other")

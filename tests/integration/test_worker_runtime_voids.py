@@ -1,24 +1,22 @@
 """Runs that ask whether they hold their lease, and steps that nothing interrupts, over the work stream."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import pytest
 
 from jobline.client import AsyncJoblineClient, JobDetails, JobState
-from jobline.worker import CancelReason, Json, PermanentError, Run, Worker, pipeline, step
+from jobline.worker import CancelReason, Json, PermanentError, Run, Worker, handlers, pipeline, step
 from support.eventually import eventually
 from support.gated_pipelines import Gate, SendPipeline
-from support.queue_service import QueueServiceUnderTest, queue_service
+from support.queue_service import QueueServiceUnderTest
 from support.tcp_proxy import tcp_proxy
 
 
 @pytest.fixture
-def service(fresh_database: str, tmp_path: Path) -> Iterator[QueueServiceUnderTest]:
-    with queue_service(fresh_database, tmp_path) as running:
-        yield running
+def service(lent_service: QueueServiceUnderTest) -> QueueServiceUnderTest:
+    return lent_service
 
 
 @asynccontextmanager
@@ -26,7 +24,7 @@ async def running_worker(address: str, target: object, drain_timeout: float = 5.
     worker = Worker(
         address,
         QueueServiceUnderTest.worker_token,
-        queues={"test": 1, "now": 1},
+        queues={"test": 1, "now": 1, "brief": 1},
         pipelines=[target],
         drain_timeout=drain_timeout,
     )
@@ -123,7 +121,7 @@ async def test_a_run_that_asks_and_hears_nothing_stops_when_its_lease_must_be_vo
 ):
     send = SendPipeline()
     async with tcp_proxy(service.address) as proxy, running_worker(proxy.address, send, drain_timeout=0.1):
-        job_id = (await client.enqueue("test", "send")).id
+        job_id = (await client.enqueue("brief", "send")).id
         await asyncio.wait_for(send.asked.wait(), 10)
         proxy.refuse()
         send.ask.set()
@@ -191,7 +189,7 @@ async def test_a_step_that_nothing_interrupts_outlives_its_lease_and_the_lost_ou
     send = SendPipeline()
     send.ask.set()
     async with tcp_proxy(service.address) as proxy, running_worker(proxy.address, send):
-        job_id = (await client.enqueue("test", "send", max_attempts=1)).id
+        job_id = (await client.enqueue("brief", "send", max_attempts=1)).id
         await send.entered()
         proxy.refuse()
         await details_in(client, job_id, JobState.FAILED)
@@ -219,22 +217,26 @@ async def test_a_short_cut_in_a_step_that_nothing_interrupts_costs_nothing(
 
 @pytest.mark.parametrize(("drain_timeout", "stops"), [(0.1, 1), (600, 2)])
 async def test_a_worker_that_must_leave_in_a_step_that_nothing_interrupts_does_not_give_the_job_back(
-    service: QueueServiceUnderTest, client: AsyncJoblineClient, drain_timeout: float, stops: int
+    service: QueueServiceUnderTest,
+    client: AsyncJoblineClient,
+    drain_timeout: float,
+    stops: int,
+    monkeypatch: pytest.MonkeyPatch,
 ):
+    monkeypatch.setattr(handlers, "_INTERRUPT_GRACE", 0.5)
     send = SendPipeline()
     send.ask.set()
     worker = Worker(
-        service.address, service.worker_token, queues={"test": 1}, pipelines=[send], drain_timeout=drain_timeout
+        service.address, service.worker_token, queues={"brief": 1}, pipelines=[send], drain_timeout=drain_timeout
     )
     life = asyncio.create_task(worker.run())
-    job_id = (await client.enqueue("test", "send")).id
+    job_id = (await client.enqueue("brief", "send")).id
     await send.entered()
     for _ in range(stops):
         worker.stop()
     await asyncio.wait_for(life, 30)
-    assert (await client.get(job_id)).job.state is JobState.RUNNING
-    job = (await details_in(client, job_id, JobState.PENDING)).job
-    assert (job.attempt, send.sent) == (1, [])
+    details = await details_in(client, job_id, JobState.PENDING)
+    assert (details.job.attempt, details.attempts[0].outcome, send.sent) == (1, "lost", [])
 
 
 async def test_a_step_that_nothing_interrupts_and_that_ends_after_a_second_stop_counts(

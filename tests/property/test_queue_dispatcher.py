@@ -280,6 +280,7 @@ class ScopeMachine(DispatcherMachine):
         scope.sessions.add(session)
         state = self.dispatcher.queue(scope.queue)
         self.dispatcher.expire()
+        self.dispatcher.admit_due()  # a claim notices what came due since anybody looked
         expected: list[LiveJob] = []
         for job in sorted(state.order, key=lambda job: job.rank):
             same = bool(job.key) and job.key in {each.key for each in expected}

@@ -21,8 +21,10 @@ async def errands(
         yield runner
 
 
-async def enqueue(client: AsyncJoblineClient, count: int, kind: str = "gate", owner: str = "") -> list[str]:
-    return [(await client.enqueue("test", kind, number, owner=owner)).id for number in range(count)]
+async def enqueue(
+    client: AsyncJoblineClient, count: int, kind: str = "gate", owner: str = "", queue: str = "test"
+) -> list[str]:
+    return [(await client.enqueue(queue, kind, number, owner=owner)).id for number in range(count)]
 
 
 async def states(client: AsyncJoblineClient, ids: list[str]) -> list[str]:

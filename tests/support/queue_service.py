@@ -33,6 +33,19 @@ retry_resumes = true
 [queues.now]
 lease = "6s"
 cancel = "now"
+
+# For tests that wait until a lease lapses, or hold one for longer than it lasts.
+[queues.brief]
+lease = "2500ms"
+receipt = "1500ms"
+max_attempts = 3
+backoff = ["100ms"]
+retry_resumes = true
+
+# For tests that restart the service while a run goes on, which takes a busy machine a while.
+[queues.patient]
+lease = "2m"
+receipt = "1m"
 """
 
 
@@ -74,10 +87,10 @@ class QueueServiceUnderTest:
         others = {"producer": self.other_producer_token, "worker": self.other_worker_token}
         return [*first, *(f"other-{role}:{role}:{token}" for role, token in others.items())]
 
-    def start(self, *, wait: bool = True) -> None:
-        """Returns once it is the active one; without `wait` at once."""
+    def start(self, *, wait: bool = True, **settings: str) -> None:
+        """Returns once it is the active one; without `wait` at once. The settings are this life's alone."""
         self.process = ProgramUnderTest(
-            ("-m", "jobline_queue", "serve"), self._environ, self._folder, f"queue-{self.port}"
+            ("-m", "jobline_queue", "serve"), {**self._environ, **settings}, self._folder, f"queue-{self.port}"
         )
         if wait:
             self.await_active()

@@ -1,4 +1,8 @@
-"""`jobline-queue serve` and `jobline-queue migrate`."""
+"""`jobline-queue serve` and `jobline-queue migrate`.
+
+Each command imports what it needs by itself: serving needs nothing of Alembic, migrating nothing of the service, and
+every start waits for its imports.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +10,7 @@ import argparse
 import gc
 import sys
 
-from jobline import failpoints
-from jobline.event_loop import run
 from jobline.runtime import Settings, SettingsError, configure_logging
-from jobline_queue.app import serve
-from jobline_queue.config import database_url, read_config
-from jobline_queue.store.migrate import MigrationError, migrate
 
 #: Live jobs, acts and changes are many, long-lived and free of cycles; with Python's defaults the collector looked through
 #: them so often that it took a quarter of the service's time under load.
@@ -27,15 +26,30 @@ def main() -> None:
     arguments = parser.parse_args()
     configure_logging("queue")
     try:
-        settings = Settings()
-        if arguments.command == "migrate":
-            migrate(database_url(settings))
-        else:
-            failpoints.arm(settings)
-            gc.set_threshold(*GC_THRESHOLD)
-            run(serve(read_config(settings)))
-    except (SettingsError, MigrationError, RuntimeError) as error:
+        _COMMANDS[arguments.command](Settings())
+    except (SettingsError, RuntimeError) as error:
         sys.exit(f"jobline-queue: {error}")
+
+
+def _serve(settings: Settings) -> None:
+    from jobline import failpoints
+    from jobline.event_loop import run
+    from jobline_queue.app import serve
+    from jobline_queue.config import read_config
+
+    failpoints.arm(settings)
+    gc.set_threshold(*GC_THRESHOLD)
+    run(serve(read_config(settings)))
+
+
+def _migrate(settings: Settings) -> None:
+    from jobline_queue.config import database_url
+    from jobline_queue.store.migrate import migrate
+
+    migrate(database_url(settings))
+
+
+_COMMANDS = {"serve": _serve, "migrate": _migrate}
 
 
 if __name__ == "__main__":
