@@ -25,7 +25,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from support.eventually import eventually_blocking
 
-__all__ = ["STEPS", "Call", "GatedProviders", "gated_providers"]
+__all__ = ["CUT", "STEPS", "Call", "GatedHandler", "GatedProviders", "gated_providers", "said", "served"]
 
 STEPS = ("template_parser", "web_scraper", "arxiv_helper", "email_composer")
 
@@ -96,10 +96,10 @@ class GatedProviders:
         with self._changed:
             return sum(call.is_for(Call(step, recipient)) for call in self._calls)
 
-    def wait_for(self, step: str, recipient: str, within: float = 60.0) -> None:
-        """Returns once the step has called for this recipient."""
+    def wait_for(self, step: str, recipient: str, within: float = 60.0, more_than: int = 0) -> None:
+        """Returns once the step has called for this recipient, more often than so."""
         what = f"{step} calls for {recipient}"
-        eventually_blocking(lambda: self.calls(step, recipient), within=within, what=what)
+        eventually_blocking(lambda: self.calls(step, recipient) > more_than, within=within, what=what)
 
     def close(self) -> None:
         """Whatever waits is let go, so that the server can end."""
@@ -117,10 +117,32 @@ class GatedProviders:
             return CUT if self._closed else next(statuses, 200)
 
 
-class _Handler(BaseHTTPRequestHandler):
-    """Tells the provider and the step from the request, and writes a good answer or the error the test wants."""
+class GatedHandler(BaseHTTPRequestHandler):
+    """Takes calls through the gates, and answers those that the test lets through."""
 
     server: _Server
+
+    def provider(self, step: str, text: str, answer: str) -> None:
+        """Answers a call of the step well, or with the error the test wants, when it is let through."""
+        status = self.server.providers.handle(Call(step, text))
+        if status != CUT:
+            self.send(status, "application/json", (answer if status == 200 else "out of order").encode())
+
+    def send(self, status: int, media_type: str, body: bytes) -> None:
+        # Whoever asked may have been killed in the meantime.
+        with contextlib.suppress(ConnectionError):
+            self.send_response(status)
+            self.send_header("content-type", media_type)
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Calls are kept, not printed."""
+
+
+class _EmailWorld(GatedHandler):
+    """Tells the provider and the step from the request."""
 
     def do_POST(self) -> None:
         asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
@@ -128,65 +150,55 @@ class _Handler(BaseHTTPRequestHandler):
         found = _NAME_IN_PROMPT.search(prompt)
         name = json.loads(found[1]) if found else ""
         if asked["response_format"]["json_schema"]["name"] == "email_search_terms":
-            self._provider("template_parser", name, _said({"search_terms": [name]}))
+            self.provider("template_parser", name, said({"search_terms": [name]}))
         else:
             letter = {"email": f"Dear {name},\n\n{_LETTER}", "is_confident": True}
-            self._provider("email_composer", name, _said(letter))
+            self.provider("email_composer", name, said(letter))
 
     def do_GET(self) -> None:
         parts = urlsplit(self.path)
         query = {key: values[0] for key, values in parse_qs(parts.query).items()}
         if parts.path == "/search":
             hit = {"url": f"{self.server.providers.url}/page", "title": query["q"], "content": "A snippet."}
-            self._provider("web_scraper", query["q"], json.dumps({"results": [hit]}))
+            self.provider("web_scraper", query["q"], json.dumps({"results": [hit]}))
         elif parts.path == "/arxiv":
-            self._provider("arxiv_helper", query["search_query"], _NO_PAPERS)
+            self.provider("arxiv_helper", query["search_query"], _NO_PAPERS)
         else:
-            self._send(200, "text/html", "<article><p>They have designed engines since 1843.</p></article>")
-
-    def _provider(self, step: str, text: str, answer: str) -> None:
-        status = self.server.providers.handle(Call(step, text))
-        if status != CUT:
-            self._send(status, "application/json", answer if status == 200 else "out of order")
-
-    def _send(self, status: int, media_type: str, body: str) -> None:
-        data = body.encode()
-        # Whoever asked may have been killed in the meantime.
-        with contextlib.suppress(ConnectionError):
-            self.send_response(status)
-            self.send_header("content-type", media_type)
-            self.send_header("content-length", str(len(data)))
-            self.end_headers()
-            self.wfile.write(data)
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Calls are kept, not printed."""
+            self.send(200, "text/html", b"<article><p>They have designed engines since 1843.</p></article>")
 
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
-    def __init__(self, providers: GatedProviders) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+    def __init__(self, providers: GatedProviders, handler: type[GatedHandler]) -> None:
+        super().__init__(("127.0.0.1", 0), handler)
         self.providers = providers
 
 
-def _said(value: dict[str, Any]) -> str:
+def said(value: dict[str, Any]) -> str:
+    """A chat completion whose text is this JSON."""
     return json.dumps({"choices": [{"message": {"role": "assistant", "content": json.dumps(value)}}]})
 
 
 @contextlib.contextmanager
-def gated_providers() -> Iterator[GatedProviders]:
-    """The server on a free port of 127.0.0.1; nothing is held, everything is answered well."""
-    providers = GatedProviders()
-    server = _Server(providers)
+def served(providers: GatedProviders, handler: type[GatedHandler]) -> Iterator[None]:
+    """The providers at a free port of 127.0.0.1, which their `url` names."""
+    server = _Server(providers, handler)
     providers.url = f"http://127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, name="gated providers", daemon=True)
     thread.start()
     try:
-        yield providers
+        yield
     finally:
         providers.close()
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+@contextlib.contextmanager
+def gated_providers() -> Iterator[GatedProviders]:
+    """Those of the e-mail pipeline; nothing is held, everything is answered well."""
+    providers = GatedProviders()
+    with served(providers, _EmailWorld):
+        yield providers

@@ -34,7 +34,7 @@ def bearer(sub: str = "user-1", **claims: Any) -> dict[str, str]:
 @contextlib.asynccontextmanager
 async def gateway_client(*queue_addresses: str, **settings: Any) -> AsyncIterator[httpx.AsyncClient]:
     """A client of the application, which calls the queue services at these addresses."""
-    app = create_app(GatewayConfig(queue_addresses=queue_addresses, service_token="service-token", **settings))
+    app = create_app(GatewayConfig(queue_addresses, **{"service_token": "service-token", **settings}))
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with (
         app.router.lifespan_context(app),

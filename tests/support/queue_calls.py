@@ -23,6 +23,7 @@ from jobline.v1 import account_service_pb2 as account_pb
 from jobline.v1 import (
     account_service_pb2_grpc,
     communication_service_pb2_grpc,
+    content_service_pb2_grpc,
     email_service_pb2_grpc,
     job_pb2,
     job_service_pb2_grpc,
@@ -106,6 +107,7 @@ class Calls:
         self.accounts = self._service(account_service_pb2_grpc.AccountServiceStub)
         self.emails = self._service(email_service_pb2_grpc.EmailServiceStub)
         self.communications = self._service(communication_service_pb2_grpc.CommunicationServiceStub)
+        self.content = self._service(content_service_pb2_grpc.ContentServiceStub)
 
     def _service(self, stub: Any) -> _Service:
         return _Service(stub(self.channel), self.metadata)

@@ -26,6 +26,7 @@ from grpc import aio
 from jobline.v1 import (
     account_service_pb2,
     communication_service_pb2,
+    content_service_pb2,
     email_service_pb2,
     job_service_pb2,
     worker_control_service_pb2,
@@ -36,6 +37,7 @@ __all__ = ["Answer", "Call", "QueuePeer", "StreamAnswer", "Unending", "queue_pee
 _SERVICES = (
     account_service_pb2,
     communication_service_pb2,
+    content_service_pb2,
     email_service_pb2,
     job_service_pb2,
     worker_control_service_pb2,
@@ -130,8 +132,9 @@ def _packed(message: Message) -> AnyMessage:
 
 
 @asynccontextmanager
-async def queue_peer(**answers: Answer | StreamAnswer | Message) -> AsyncIterator[QueuePeer]:
-    """The server on a free port of 127.0.0.1, until the block ends. Callers are welcome unless the test says no.
+async def queue_peer(port: int = 0, /, **answers: Answer | StreamAnswer | Message) -> AsyncIterator[QueuePeer]:
+    """The server on 127.0.0.1, on a free port unless told otherwise, until the block ends. Callers are welcome unless the
+    test says no.
 
     It answers for worker services, too."""
     welcome = account_service_pb2.EnsureCallerResponse()
@@ -141,7 +144,7 @@ async def queue_peer(**answers: Answer | StreamAnswer | Message) -> AsyncIterato
         for service in module.DESCRIPTOR.services_by_name.values():
             handlers = {each.name: _handler(peer, each) for each in service.methods}
             server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service.full_name, handlers),))
-    peer.address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+    peer.address = f"127.0.0.1:{server.add_insecure_port(f'127.0.0.1:{port}')}"
     await server.start()
     try:
         yield peer

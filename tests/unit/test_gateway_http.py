@@ -17,6 +17,7 @@ from jobline_gateway.middleware import BodyLimit, ErrorBoundary
 from jobline_gateway.problems import from_service
 from jobline_gateway.service_client import ServiceError
 from jobline_gateway.surface import OUTSIDE, Surface, Surfaces
+from jobline_gateway.surfaces.content.surface import SURFACE as CONTENT
 from jobline_gateway.surfaces.email.surface import SURFACE as EMAIL
 from support.gateway import bearer, gateway_client
 from support.queue_peers import queue_peer, refuse
@@ -175,7 +176,7 @@ async def test_a_field_that_only_the_queue_service_refuses_is_named() -> None:
         assert (answer.status_code, answer.json()) == (422, {"detail": [error]})
 
 
-@pytest.mark.parametrize("surface", [EMAIL, OUTSIDE], ids=["email", "outside"])
+@pytest.mark.parametrize("surface", [EMAIL, CONTENT, OUTSIDE], ids=["email", "content", "outside"])
 def test_every_reason_with_every_status_becomes_an_error_answer(surface: Surface) -> None:
     reasons = [value.name.removeprefix("ERROR_REASON_") for value in ErrorReason.DESCRIPTOR.values]
     for status, reason in itertools.product(grpc.StatusCode, ["", *reasons]):
@@ -248,6 +249,7 @@ async def test_the_description_is_openapi_3_0_and_names_every_status_and_bound()
     base = f"{business}/communication-queue"
     reading_messages = reading | {"403", "404"}
     changing_messages = reading_messages | {"408"}
+    jobs = "/api/v1/jobs"
     assert described == {
         ("post", "/api/queue/batch"): changing - {"200"} | {"201", "400", "422"},
         ("get", "/api/queue/"): reading,
@@ -269,6 +271,14 @@ async def test_the_description_is_openapi_3_0_and_names_every_status_and_bound()
         ("post", f"{base}/retry-failed"): changing_messages | {"400", "409"},
         ("post", f"{base}/process-now"): changing_messages,
         ("get", f"{business}/outbox"): reading_messages | {"400"},
+        ("post", f"{jobs}/website-analysis"): changing - {"200"} | {"201", "400"},
+        ("post", f"{jobs}/content-generation"): changing - {"200"} | {"201", "400", "404"},
+        ("get", jobs): reading | {"400"},
+        ("get", f"{jobs}/{{jobId}}/status"): reading | {"404"},
+        ("get", f"{jobs}/{{jobId}}/events"): reading | {"204", "404"},
+        ("post", f"{jobs}/{{jobId}}/retry"): changing | {"400", "404"},
+        ("post", f"{jobs}/{{jobId}}/cancel"): changing | {"400", "404"},
+        ("get", "/media/{name}"): {"200", "304", "404"},
         ("get", "/health"): {"200"},
     }
     schemas = document["components"]["schemas"]
@@ -276,7 +286,12 @@ async def test_the_description_is_openapi_3_0_and_names_every_status_and_bound()
     name = schemas["Recipient"]["properties"]["recipient_name"]
     assert (items["minItems"], items["maxItems"], name["minLength"], name["maxLength"]) == (1, 100, 2, 255)
     assert document["paths"]["/api/queue/"]["get"]["security"] == [{"bearer": []}, {"session": []}]
-    assert "security" not in document["paths"]["/health"]["get"]
+    by_token = document["paths"]["/api/queue/"]["get"]["security"]
+    assert document["paths"][f"{jobs}/content-generation"]["post"]["security"] == by_token
+    by_either = [*by_token, {"anonymous": []}, {"anonymousInQuery": []}]
+    assert document["paths"][f"{jobs}/website-analysis"]["post"]["security"] == by_either
+    for open_to_all in ("/health", "/media/{name}"):
+        assert "security" not in document["paths"][open_to_all]["get"]
 
 
 async def test_every_reference_in_the_description_leads_somewhere() -> None:

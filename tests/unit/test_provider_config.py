@@ -12,10 +12,12 @@ from jobline_worker.config import PUBLIC_ARXIV_URL, ProviderConfig, WorkerConfig
 from jobline_worker.providers.arxiv.atom import AtomPaperSource
 from jobline_worker.providers.arxiv.embedded import CorpusPaperSource
 from jobline_worker.providers.bundle import open_providers
+from jobline_worker.providers.images.embedded import EmbeddedImageMaker
+from jobline_worker.providers.images.openai import OpenAiImageMaker
 from jobline_worker.providers.llm.embedded import EmbeddedLanguageModel
 from jobline_worker.providers.llm.openai import OpenAiLanguageModel
 from jobline_worker.providers.pages.embedded import CorpusPages
-from jobline_worker.providers.pages.fetcher import SafePageReader
+from jobline_worker.providers.pages.reader import SafePageReader
 from jobline_worker.providers.search.embedded import CorpusSearch
 from jobline_worker.providers.search.searxng import SearxngSearch
 
@@ -32,6 +34,7 @@ async def test_without_settings_every_provider_is_the_embedded_one(tmp_path: Pat
         assert isinstance(providers.search, CorpusSearch)
         assert isinstance(providers.pages, CorpusPages)
         assert isinstance(providers.arxiv, CorpusPaperSource)
+        assert isinstance(providers.images, EmbeddedImageMaker)
 
 
 async def test_an_address_chooses_the_http_provider_and_search_brings_the_web_and_the_public_arxiv(
@@ -42,6 +45,7 @@ async def test_an_address_chooses_the_http_provider_and_search_brings_the_web_an
         JOBLINE_LLM_URL="http://127.0.0.1:1234/v1/",
         JOBLINE_LLM_MODEL="small",
         JOBLINE_SEARCH_URL="https://search.example",
+        JOBLINE_IMAGES_URL="https://pictures.example/v1",
     )
     assert config.arxiv_url == PUBLIC_ARXIV_URL
     async with open_providers(config, {}) as providers:
@@ -50,6 +54,7 @@ async def test_an_address_chooses_the_http_provider_and_search_brings_the_web_an
         assert isinstance(providers.search, SearxngSearch)
         assert isinstance(providers.pages, SafePageReader)
         assert isinstance(providers.arxiv, AtomPaperSource)
+        assert isinstance(providers.images, OpenAiImageMaker)
 
 
 async def test_arxiv_alone_may_be_real(tmp_path: Path) -> None:
@@ -67,6 +72,7 @@ async def test_arxiv_alone_may_be_real(tmp_path: Path) -> None:
         ("JOBLINE_SEARCH_URL", "http://", "http://"),
         ("JOBLINE_SEARCH_URL", "http://host:port", "http://"),
         ("JOBLINE_ARXIV_URL", "arxiv", "http://"),
+        ("JOBLINE_IMAGES_URL", "pictures", "http://"),
         ("JOBLINE_REDIS_URL", "http://redis", "redis://"),
         ("JOBLINE_CORPUS_DIR", "/no/such/folder", "a folder that exists"),
         ("JOBLINE_ALLOW_PRIVATE_URLS", "http://intra/", "host names, addresses or CIDRs"),
@@ -84,8 +90,13 @@ def test_a_password_in_a_wrong_address_is_not_repeated(tmp_path: Path) -> None:
 
 
 def test_secrets_do_not_show_when_a_config_is_printed(tmp_path: Path) -> None:
-    config = read(tmp_path, JOBLINE_LLM_API_KEY="sk-secret", JOBLINE_REDIS_URL="redis://:hunter2@host:6379/0")
-    assert config.llm_api_key == "sk-secret"
+    config = read(
+        tmp_path,
+        JOBLINE_LLM_API_KEY="sk-secret",
+        JOBLINE_IMAGES_API_KEY="sk-secret-too",
+        JOBLINE_REDIS_URL="redis://:hunter2@host:6379/0",
+    )
+    assert (config.llm_api_key, config.images_api_key) == ("sk-secret", "sk-secret-too")
     assert "secret" not in repr(config)
     assert "hunter2" not in repr(config)
 

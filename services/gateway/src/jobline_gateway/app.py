@@ -29,6 +29,11 @@ from jobline_gateway.surfaces.communications.acts import router as communication
 from jobline_gateway.surfaces.communications.reads import router as communication_reads
 from jobline_gateway.surfaces.communications.schemas import DESCRIBED as COMMUNICATION_MODELS
 from jobline_gateway.surfaces.communications.surface import SURFACE as COMMUNICATIONS
+from jobline_gateway.surfaces.content.events import router as job_events
+from jobline_gateway.surfaces.content.jobs import router as jobs
+from jobline_gateway.surfaces.content.media import router as media
+from jobline_gateway.surfaces.content.schemas import DESCRIBED as CONTENT_MODELS
+from jobline_gateway.surfaces.content.surface import SURFACE as CONTENT
 from jobline_gateway.surfaces.email.routes import router as email_router
 from jobline_gateway.surfaces.email.schemas import DESCRIBED as EMAIL_MODELS
 from jobline_gateway.surfaces.email.surface import SURFACE as EMAIL
@@ -40,9 +45,15 @@ ROUTERS: tuple[APIRouter, ...] = (
     email_router,
     communication_acts,
     communication_reads,
+    jobs,
+    job_events,
+    media,
     health_router,
     openapi.page,
 )
+
+
+MODELS = (*EMAIL_MODELS, *COMMUNICATION_MODELS, *CONTENT_MODELS)
 
 
 class GatewayApp(FastAPI):
@@ -52,13 +63,13 @@ class GatewayApp(FastAPI):
 
     def openapi(self) -> dict[str, Any]:
         if not self.openapi_schema:
-            self.openapi_schema = openapi.describe(self, self.surfaces, (*EMAIL_MODELS, *COMMUNICATION_MODELS))
+            self.openapi_schema = openapi.describe(self, self.surfaces, MODELS)
         return self.openapi_schema
 
 
 def create_app(config: GatewayConfig) -> GatewayApp:
     """The gateway as an ASGI application. Its lifespan opens and closes the channels to the services."""
-    surfaces = Surfaces([EMAIL, COMMUNICATIONS])
+    surfaces = Surfaces([EMAIL, COMMUNICATIONS, CONTENT])
     queue = QueueClient(config.queue_addresses, config.service_token)
     worker = WorkerClient(config.worker_addresses, config.service_token)
     keys = PublishedKeys(config.jwks_url) if config.jwks_url else SecretKey(config.jwt_secret)
@@ -98,6 +109,7 @@ def create_app(config: GatewayConfig) -> GatewayApp:
     app.surfaces = surfaces
     app.state.queue = queue
     app.state.worker = worker
+    app.state.public_url = config.public_url
     for router in ROUTERS:
         app.include_router(router)
     app.mount(openapi.ASSETS_PATH, openapi.assets())

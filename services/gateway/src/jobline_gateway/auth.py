@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeGuard
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
@@ -18,7 +18,16 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from jobline.v1.account_service_pb2 import Caller
 
-__all__ = ["Claims", "KeySource", "KeysUnavailableError", "TokenRejectedError", "TokenVerifier", "VerificationKey"]
+__all__ = [
+    "MAX_ID_CHARACTERS",
+    "Claims",
+    "KeySource",
+    "KeysUnavailableError",
+    "TokenRejectedError",
+    "TokenVerifier",
+    "VerificationKey",
+    "is_text",
+]
 
 #: Longer tokens are refused unread. Real ones have one to four thousand characters.
 MAX_TOKEN_CHARACTERS = 8192
@@ -123,11 +132,11 @@ def _claims(payload: Mapping[str, Any]) -> Claims:
     role = _optional(app_metadata, "role", str) or "user"
     businesses = _optional(app_metadata, "businesses", dict) or {}
     sub = payload["sub"]
-    if not sub or not _is_text(sub, MAX_ID_CHARACTERS):
+    if not sub or not is_text(sub, MAX_ID_CHARACTERS):
         raise TokenRejectedError("invalid sub")
     email = _optional(payload, "email", str) or ""
     pairs = [part for pair in businesses.items() for part in pair]
-    if not _is_text(email, MAX_EMAIL_CHARACTERS) or not all(_is_text(part, MAX_ID_CHARACTERS) for part in pairs):
+    if not is_text(email, MAX_EMAIL_CHARACTERS) or not all(is_text(part, MAX_ID_CHARACTERS) for part in pairs):
         raise TokenRejectedError(_INVALID_CLAIMS)
     return Claims(
         sub=sub,
@@ -147,7 +156,7 @@ def _optional(values: Mapping[str, Any], name: str, kind: type) -> Any:
     return value
 
 
-def _is_text(value: object, limit: int) -> bool:
+def is_text(value: object, limit: int) -> TypeGuard[str]:
     """True for a string that protobuf and PostgreSQL can hold: no NUL, no lone surrogate."""
     if not isinstance(value, str) or len(value) > limit or "\0" in value:
         return False

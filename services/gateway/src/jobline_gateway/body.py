@@ -1,4 +1,4 @@
-"""Reads a JSON request body, strictly.
+"""Reads a JSON request body, strictly, and no more of it than is allowed.
 
 The surfaces promise which check answers first, so the body is read here and not by the framework. Python's parser
 takes `NaN` and `Infinity`, which are not JSON (RFC 8259), and gives up on deep nesting with an exception of its own;
@@ -7,13 +7,20 @@ both are the sender's fault and answered like any other text that is not JSON.
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from jobline_gateway.problems import FieldError
+from starlette.datastructures import Headers
+from starlette.types import Message, Receive, Scope
 
-__all__ = ["BodyError", "parse_json_object"]
+from jobline_gateway.problems import FieldError, Problem
+
+__all__ = ["BODY_DEADLINE", "BodyError", "bounded", "parse_json_object"]
+
+#: Seconds in which a request's body must have arrived.
+BODY_DEADLINE = 30.0
 
 
 class BodyError(Exception):
@@ -54,3 +61,35 @@ def _not_json(why: str) -> FieldError:
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(name)
+
+
+def bounded(scope: Scope, receive: Receive, limit: int, deadline: float = BODY_DEADLINE) -> Receive:
+    """A `receive` that raises Problem 413 beyond `limit` bytes, and 408 when the body has not come after `deadline`
+    seconds. Raises 413 at once for a body that is declared to be longer.
+
+    After a 413 the connection stays open and the server discards the rest, because a client that is still writing
+    would see a reset instead of the answer; after a 408 there is nobody to be polite to.
+    """
+    declared = Headers(scope=scope).get("content-length", "")
+    if declared.isdecimal() and int(declared) > limit:
+        raise Problem(413)
+    received = 0
+    complete = False
+    expires = asyncio.get_running_loop().time() + deadline
+
+    async def receive_bounded() -> Message:
+        nonlocal received, complete
+        if complete:
+            return await receive()
+        try:
+            async with asyncio.timeout_at(expires):
+                message = await receive()
+        except TimeoutError:
+            raise Problem(408, headers={"Connection": "close"}) from None
+        complete = message["type"] != "http.request" or not message.get("more_body", False)
+        received += len(message.get("body", b""))
+        if received > limit:
+            raise Problem(413)
+        return message
+
+    return receive_bounded

@@ -23,7 +23,7 @@ SETTINGS: tuple[tuple[str, str], ...] = (
     ("JOBLINE_DATA_DIR", "folder of the embedded stack, read for its endpoints.json (default .jobline)"),
     ("JOBLINE_HOST", "listen address (default 127.0.0.1)"),
     ("JOBLINE_GATEWAY_PORT", "listen port (default 8080); 0 picks a free one"),
-    ("JOBLINE_PUBLIC_URL", "the address that browsers use; a cookie request from this origin is our own"),
+    ("JOBLINE_PUBLIC_URL", "the address that browsers use: links begin with it, cookie requests from it are our own"),
     ("JOBLINE_QUEUE_ADDRESS", "queue services to call, comma-separated, tried in turn (default: the embedded one)"),
     ("JOBLINE_WORKER_ADDRESS", "worker services to call for process-now, comma-separated (default: the embedded one)"),
     ("JOBLINE_TOKEN", "service token of role gateway (default: the embedded stack's)"),

@@ -6,7 +6,6 @@ framework. The guard stands before the body limit because a stranger is told 401
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import re
 import time
@@ -18,6 +17,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uuid_utils import uuid7
 
+from jobline_gateway.body import BODY_DEADLINE, bounded
 from jobline_gateway.problems import Problem, from_service, text_of
 from jobline_gateway.service_client import ServiceError
 from jobline_gateway.surface import Surface, Surfaces
@@ -27,8 +27,6 @@ __all__ = ["BodyLimit", "ErrorBoundary", "OptionalSlash", "RequestLog"]
 logger = logging.getLogger(__name__)
 
 CORRELATION_HEADER = "x-request-id"
-#: Seconds in which a request's body must have arrived.
-BODY_DEADLINE = 30.0
 
 _CORRELATION_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
@@ -141,11 +139,7 @@ class OptionalSlash:
 
 
 class BodyLimit:
-    """Refuses bodies that are larger than their surface allows, declared or not, and ones that dawdle.
-
-    After a 413 the connection stays open and the server discards the rest, because a client that is still writing
-    would see a reset instead of the answer; after a 408 there is nobody to be polite to.
-    """
+    """Refuses bodies that are larger than their surface allows, declared or not, and ones that dawdle."""
 
     def __init__(self, app: ASGIApp, surfaces: Surfaces, deadline: float = BODY_DEADLINE) -> None:
         self._app = app
@@ -153,33 +147,6 @@ class BodyLimit:
         self._deadline = deadline
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        limit = self._surfaces.at(scope["path"]).body_limit
-        declared = Headers(scope=scope).get("content-length", "")
-        if declared.isdecimal() and int(declared) > limit:
-            raise Problem(413)
-        await self._app(scope, self._bounded(receive, limit), send)
-
-    def _bounded(self, receive: Receive, limit: int) -> Receive:
-        received = 0
-        complete = False
-        expires = asyncio.get_running_loop().time() + self._deadline
-
-        async def receive_bounded() -> Message:
-            nonlocal received, complete
-            if complete:
-                return await receive()
-            try:
-                async with asyncio.timeout_at(expires):
-                    message = await receive()
-            except TimeoutError:
-                raise Problem(408, headers={"Connection": "close"}) from None
-            complete = message["type"] != "http.request" or not message.get("more_body", False)
-            received += len(message.get("body", b""))
-            if received > limit:
-                raise Problem(413)
-            return message
-
-        return receive_bounded
+        if scope["type"] == "http":
+            receive = bounded(scope, receive, self._surfaces.at(scope["path"]).body_limit, self._deadline)
+        await self._app(scope, receive, send)

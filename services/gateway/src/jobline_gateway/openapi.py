@@ -19,9 +19,10 @@ from pydantic.json_schema import models_json_schema
 from starlette.staticfiles import StaticFiles
 from swagger_ui_bundle import swagger_ui_path
 
-from jobline_gateway.surface import Surfaces
+from jobline_gateway.sessions import BODY_OR_QUERY, HEADER
+from jobline_gateway.surface import Door, Surfaces
 
-__all__ = ["ASSETS_PATH", "assets", "describe", "page"]
+__all__ = ["ASSETS_PATH", "BY_TOKEN", "assets", "describe", "page"]
 
 ASSETS_PATH = "/docs/assets"
 
@@ -31,7 +32,17 @@ _METHODS = ("get", "post", "put", "patch", "delete")
 _SECURITY_SCHEMES = {
     "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
     "session": {"type": "apiKey", "in": "cookie", "name": "session", "description": "The same token in a cookie."},
+    "anonymous": {"type": "apiKey", "in": "header", "name": HEADER, "description": "An anonymous session."},
+    "anonymousInQuery": {
+        "type": "apiKey",
+        "in": "query",
+        "name": BODY_OR_QUERY,
+        "description": "The same in the query.",
+    },
 }
+#: What a route may name as its `security`.
+BY_TOKEN: list[dict[str, list[str]]] = [{"bearer": []}, {"session": []}]
+BY_SESSION: list[dict[str, list[str]]] = [{"anonymous": []}, {"anonymousInQuery": []}]
 #: The page may load its own files and call this gateway, nothing else, and no other page may frame it.
 _PAGE_HEADERS = {
     "content-security-policy": (
@@ -71,16 +82,16 @@ def describe(app: FastAPI, surfaces: Surfaces, models: Sequence[type[BaseModel]]
     for path, operations in document["paths"].items():
         for method in _METHODS:
             if method in operations:
-                _complete(operations[method], surfaces.at(path).needs_token)
+                _complete(operations[method], surfaces.at(path).door)
     for name in ("HTTPValidationError", "ValidationError"):
         components["schemas"].pop(name, None)
     result: dict[str, Any] = _as_openapi_30(document)
     return result
 
 
-def _complete(operation: dict[str, Any], needs_token: bool) -> None:
-    if needs_token:
-        operation["security"] = [{"bearer": []}, {"session": []}]
+def _complete(operation: dict[str, Any], door: Door | None) -> None:
+    if door is not None:
+        operation.setdefault("security", BY_TOKEN + BY_SESSION if door.by_session else BY_TOKEN)
     automatic = operation["responses"].get("422", {}).get("content", {}).get("application/json", {}).get("schema", {})
     if automatic.get("$ref", "").endswith("/HTTPValidationError"):
         # The framework adds it wherever there is a parameter; ids in paths answer 400 here.

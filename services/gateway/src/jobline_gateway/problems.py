@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from jobline_gateway.service_client import ServiceError
     from jobline_gateway.surface import Surface
 
-__all__ = ["TEXTS", "FieldError", "Problem", "from_service", "text_of"]
+__all__ = ["TEXTS", "FieldError", "Problem", "from_service", "text_of", "unauthorized"]
 
 #: The texts that every surface uses unless its specification states another.
 TEXTS: Mapping[int, str] = {
@@ -41,6 +41,9 @@ _STATUS_BY_REASON: Mapping[str, int] = {
     "WORKER_NOT_FOUND": 404,
     "EMAIL_NOT_FOUND": 404,
     "BUSINESS_NOT_FOUND": 404,
+    "ORGANIZATION_NOT_FOUND": 404,
+    "MEDIA_NOT_FOUND": 404,
+    "USER_NOT_FOUND": 404,
     "ILLEGAL_TRANSITION": 409,
     "IDEMPOTENCY_CONFLICT": 409,
     "COUNT_CHANGED": 409,
@@ -77,6 +80,11 @@ class Problem(Exception):
 
     def __str__(self) -> str:
         return f"{self.status} {self.text or text_of(self.status)}"
+
+
+def unauthorized(text: str, content: Mapping[str, Any] | None = None) -> Problem:
+    """401 with the challenge that RFC 9110, section 15.5.2, wants."""
+    return Problem(401, text, headers={"WWW-Authenticate": "Bearer"}, content=content)
 
 
 def text_of(status: int) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from jobline.v1.account_service_pb2_grpc import AccountServiceStub
 from jobline.v1.communication_service_pb2_grpc import CommunicationServiceStub
+from jobline.v1.content_service_pb2_grpc import ContentServiceStub
 from jobline.v1.email_service_pb2_grpc import EmailServiceStub
 from jobline_gateway.service_client import CALL_DEADLINE, ServiceClient, open_channel
 
@@ -21,6 +22,7 @@ class QueueLink:
         self.accounts = AccountServiceStub(self.channel)
         self.email = EmailServiceStub(self.channel)
         self.communications = CommunicationServiceStub(self.channel)
+        self.content = ContentServiceStub(self.channel)
 
 
 class QueueClient(ServiceClient[QueueLink]):

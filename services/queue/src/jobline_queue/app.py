@@ -13,6 +13,7 @@ from jobline.server import open_server
 from jobline.v1 import (
     account_service_pb2_grpc,
     communication_service_pb2_grpc,
+    content_service_pb2_grpc,
     email_service_pb2_grpc,
     job_service_pb2_grpc,
     queue_service_pb2_grpc,
@@ -29,6 +30,10 @@ from jobline_queue.modules.communications.acts import MessageActs
 from jobline_queue.modules.communications.servicer import CommunicationServicer
 from jobline_queue.modules.communications.store import MessageStore
 from jobline_queue.modules.communications.workers import Workers
+from jobline_queue.modules.content import hooks as content_hooks
+from jobline_queue.modules.content.broker import Broker
+from jobline_queue.modules.content.servicer import ContentServicer
+from jobline_queue.modules.content.store import ContentStore
 from jobline_queue.modules.email import hooks as email_hooks
 from jobline_queue.modules.email.servicer import EmailServicer
 from jobline_queue.modules.email.store import EmailStore
@@ -44,7 +49,8 @@ from jobline_queue.store.queue_history import QueueHistoryStore
 
 logger = logging.getLogger(__name__)
 
-SERVICES = tuple(f"jobline.v1.{name}Service" for name in ("Job", "Work", "Queue", "Account", "Email", "Communication"))
+_NAMES = ("Job", "Work", "Queue", "Account", "Email", "Communication", "Content")
+SERVICES = tuple(f"jobline.v1.{name}Service" for name in _NAMES)
 #: What calls that are under way at the stop may still take.
 STOP_GRACE = 2.0
 
@@ -54,7 +60,7 @@ async def serve(config: Config) -> None:
     guard = ErrorsAndRights(Authenticator(config.tokens), lambda: core.active)
     server = open_server(config.host, config.port, SERVICES, [guard])
     engine = open_pool(config.database_url)
-    hooks = HookRegistry([email_hooks.HOOKS, communication_hooks.HOOKS])
+    hooks = HookRegistry([email_hooks.HOOKS, communication_hooks.HOOKS, *content_hooks.HOOKS])
     instance = f"{socket.gethostname()}:{server.port}:{os.getpid()}"
     core = QueueCore(config.database_url, instance, config.policies, hooks, server.serving, config.take_over_after)
     job_service_pb2_grpc.add_JobServiceServicer_to_server(JobServicer(core, JobList(engine)), server.server)
@@ -71,6 +77,9 @@ async def serve(config: Config) -> None:
     workers = Workers(config.worker_addresses, config.worker_token)
     communications = CommunicationServicer(core, Access(engine), messages, acts, workers, store_jobs)
     communication_service_pb2_grpc.add_CommunicationServiceServicer_to_server(communications, server.server)
+    broker = Broker(config.broker_url)
+    content = ContentServicer(core, ContentStore(engine), accounts, broker, store_jobs, perform)
+    content_service_pb2_grpc.add_ContentServiceServicer_to_server(content, server.server)
     await server.start()
     logger.info("listening on %s:%d", config.host, server.port)
     try:
@@ -78,6 +87,7 @@ async def serve(config: Config) -> None:
     finally:
         await server.serving(False)
         await server.stop(STOP_GRACE)
+        await broker.close()
         await engine.dispose()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from jobline.runtime import Settings, SettingsError
 from jobline.service_tokens import ServiceToken, read_service_tokens
@@ -23,6 +24,8 @@ class Config:
     #: Worker services to ask for what is due now, and the token for it; none: nobody is asked.
     worker_addresses: tuple[str, ...]
     worker_token: str
+    #: Must answer before a content job is created or retried; empty: there is none.
+    broker_url: str
 
 
 def database_url(settings: Settings) -> str:
@@ -45,6 +48,8 @@ def read_config(settings: Settings) -> Config:
         take_over_after=settings.parse("JOBLINE_TAKE_OVER_AFTER", 15.0, _silence),
         worker_addresses=settings.worker_addresses(),
         worker_token=settings.text("JOBLINE_TOKEN", settings.endpoints.operator_token),
+        # Of the environment alone: the embedded one is for the workers, and nothing here depends on it.
+        broker_url=settings.parse("JOBLINE_REDIS_URL", "", _redis_url),
     )
 
 
@@ -70,6 +75,16 @@ def _credits(text: str) -> int:
     if not text.isascii() or not text.isdigit() or int(text) > 1_000_000:
         raise ValueError(f"expected a whole number from 0 to 1000000, got {text!r}")
     return int(text)
+
+
+def _redis_url(text: str) -> str:
+    try:
+        whole = text.startswith(("redis://", "rediss://", "unix://")) and urlsplit(text).port != 0
+    except ValueError:  # its words may hold a part of a password
+        whole = False
+    if not whole:
+        raise ValueError("expected a redis://, rediss:// or unix:// address")
+    return text
 
 
 def _silence(text: str) -> float:

@@ -16,10 +16,14 @@ from jobline.worker import ErrandRunner, Worker
 from jobline_worker.config import WorkerConfig
 from jobline_worker.control import SERVICE as CONTROL
 from jobline_worker.control import Control, guard
+from jobline_worker.pipelines import content, email
 from jobline_worker.pipelines.communications import SendMessage
-from jobline_worker.pipelines.email import EMBEDDED_TASKS, GenerateEmail
-from jobline_worker.providers.bundle import open_providers
+from jobline_worker.pipelines.content import AnalyzeWebsite, GenerateContent
+from jobline_worker.pipelines.email import GenerateEmail
+from jobline_worker.providers.bundle import Providers, open_providers
 from jobline_worker.providers.messages import SEND_SECONDS
+from jobline_worker.providers.organizations import Organizations
+from jobline_worker.providers.organizations.queue_service import open_organizations
 
 __all__ = ["serve"]
 
@@ -27,8 +31,11 @@ log = logging.getLogger(__name__)
 
 #: How many jobs of a queue this process runs at once; queues that are not named get the default. The limits across
 #: all processes are the queue policies'.
-CONCURRENCY = {"email_default": 1}
+CONCURRENCY = {"email_default": 1, "amb-jobs": 3}
 DEFAULT_CONCURRENCY = 10
+
+#: What the embedded language model can do.
+EMBEDDED_TASKS = {**email.EMBEDDED_TASKS, **content.EMBEDDED_TASKS}
 
 #: Seconds that running jobs get to end after SIGTERM. A message may be handed over as late as that, and nothing should cut
 #: it: longer than the longest hand-over.
@@ -41,8 +48,11 @@ async def serve(config: WorkerConfig) -> None:
 
     Raises SettingsError when the port is taken, JoblineError when the queue service refuses this worker.
     """
-    async with open_providers(config.providers, EMBEDDED_TASKS) as providers:
-        pipelines = [GenerateEmail(providers), SendMessage(providers.messengers)]
+    async with (
+        open_providers(config.providers, EMBEDDED_TASKS) as providers,
+        open_organizations(config.queue_addresses, config.token) as organizations,
+    ):
+        pipelines = _pipelines(providers, organizations)
         errands = ErrandRunner(config.queue_addresses, config.token, pipelines=pipelines, drain_timeout=DRAIN_SECONDS)
         # Left in reverse: the server answers for as long as errands run.
         async with _served(config, Control(errands)) as server, errands:
@@ -57,6 +67,15 @@ async def serve(config: WorkerConfig) -> None:
             log.info("worker serves on %s:%d, session %s", config.host, server.port, worker.session_id)
             await worker.run()
             log.info("worker has drained")
+
+
+def _pipelines(providers: Providers, organizations: Organizations) -> list[object]:
+    return [
+        GenerateEmail(providers),
+        SendMessage(providers.messengers),
+        AnalyzeWebsite(providers.llm, providers.websites, providers.images),
+        GenerateContent(providers.llm, organizations),
+    ]
 
 
 def _stop_on_signals(worker: Worker, errands: ErrandRunner) -> None:

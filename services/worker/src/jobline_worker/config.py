@@ -35,6 +35,9 @@ class ProviderConfig:
     search_url: str = ""
     corpus_dir: Path | None = None
     arxiv_url: str = ""
+    images_url: str = ""
+    images_model: str = ""
+    images_api_key: str = field(default="", repr=False)
     redis_url: str = field(default="", repr=False)
     allow_private: AllowList = field(default_factory=AllowList)
     messages: MessageConfig = field(default_factory=MessageConfig)
@@ -50,6 +53,9 @@ class ProviderConfig:
             search_url=search_url,
             corpus_dir=settings.parse("JOBLINE_CORPUS_DIR", shipped_corpus(), _folder),
             arxiv_url=settings.parse("JOBLINE_ARXIV_URL", PUBLIC_ARXIV_URL if search_url else "", http_url),
+            images_url=settings.parse("JOBLINE_IMAGES_URL", "", http_url),
+            images_model=settings.text("JOBLINE_IMAGES_MODEL"),
+            images_api_key=settings.text("JOBLINE_IMAGES_API_KEY"),
             redis_url=settings.parse("JOBLINE_REDIS_URL", settings.endpoints.redis_url, _redis_url),
             allow_private=settings.parse("JOBLINE_ALLOW_PRIVATE_URLS", AllowList(), AllowList.parse),
             messages=MessageConfig.read(settings),

@@ -19,6 +19,9 @@ from jobline_worker.providers.arxiv.embedded import CorpusPaperSource
 from jobline_worker.providers.arxiv.spacing import RequestSpacing
 from jobline_worker.providers.corpus import Corpus
 from jobline_worker.providers.http import provider_client
+from jobline_worker.providers.images import ImageMaker
+from jobline_worker.providers.images.embedded import EmbeddedImageMaker
+from jobline_worker.providers.images.openai import OpenAiImageMaker
 from jobline_worker.providers.llm import LanguageModel
 from jobline_worker.providers.llm.embedded import EmbeddedLanguageModel, EmbeddedTask
 from jobline_worker.providers.llm.openai import OpenAiLanguageModel
@@ -28,9 +31,11 @@ from jobline_worker.providers.messages.outbox import Outbox
 from jobline_worker.providers.messages.sendgrid import SendGridMessenger
 from jobline_worker.providers.messages.smtp import SmtpMessenger
 from jobline_worker.providers.messages.twilio import TwilioMessenger
-from jobline_worker.providers.pages import PageReader
+from jobline_worker.providers.pages import PageFetcher, PageReader
 from jobline_worker.providers.pages.embedded import CorpusPages
-from jobline_worker.providers.pages.fetcher import SafePageReader
+from jobline_worker.providers.pages.fetcher import WEBSITE_LIMITS, SafePageFetcher
+from jobline_worker.providers.pages.reader import SafePageReader
+from jobline_worker.providers.pages.transport import PinnedTransport, resolve_with_system
 from jobline_worker.providers.search import SearchProvider
 from jobline_worker.providers.search.embedded import CorpusSearch
 from jobline_worker.providers.search.searxng import SearxngSearch
@@ -42,7 +47,8 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Providers:
-    """What the pipelines are given. Pages are read from where the search found them: the web or the corpus.
+    """What the pipelines are given. Pages are read from where the search found them: the web or the corpus. Websites that
+    users name are always fetched from the web.
 
     `messengers` has one for every channel of messages.
     """
@@ -50,7 +56,9 @@ class Providers:
     llm: LanguageModel
     search: SearchProvider
     pages: PageReader
+    websites: PageFetcher
     arxiv: PaperSource
+    images: ImageMaker
     messengers: Mapping[str, Messenger]
 
 
@@ -69,7 +77,9 @@ async def open_providers(
             llm=_language_model(config, client, embedded_tasks),
             search=SearxngSearch(client, config.search_url) if config.search_url else CorpusSearch(corpus),
             pages=SafePageReader(config.allow_private) if config.search_url else CorpusPages(corpus),
+            websites=SafePageFetcher(config.allow_private, WEBSITE_LIMITS),
             arxiv=_paper_source(config, client, corpus, stack),
+            images=await _image_maker(config, client, stack),
             messengers=_messengers(config.messages, client),
         )
 
@@ -96,6 +106,15 @@ def _paper_source(
     if redis is not None:
         stack.push_async_callback(redis.aclose)
     return AtomPaperSource(client, config.arxiv_url, RequestSpacing(redis))
+
+
+async def _image_maker(config: ProviderConfig, client: httpx.AsyncClient, stack: AsyncExitStack) -> ImageMaker:
+    if not config.images_url:
+        return EmbeddedImageMaker()
+    tls = httpx.create_ssl_context(trust_env=False)
+    transport = PinnedTransport(config.allow_private, resolve_with_system, tls)
+    pictures = await stack.enter_async_context(provider_client(transport))
+    return OpenAiImageMaker(client, pictures, config.images_url, config.images_model, config.images_api_key)
 
 
 def _messengers(config: MessageConfig, client: httpx.AsyncClient) -> Mapping[str, Messenger]:

@@ -12,7 +12,8 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from jobline.v1 import communication_service_pb2 as pb
 from jobline.v1.worker_control_service_pb2 import ProcessNowRequest
-from jobline_gateway.guard import call_context
+from jobline_gateway import described
+from jobline_gateway.dependencies import ContextOf
 from jobline_gateway.hang_up import while_connected
 from jobline_gateway.problems import Problem
 from jobline_gateway.service_client import CallContext, ServiceError
@@ -41,9 +42,9 @@ def _worker(request: Request) -> WorkerClient:
     status_code=201,
     summary="Send a message to a customer",
     response_model_exclude_none=True,
-    openapi_extra=responses.request_body("NewMessage"),
+    openapi_extra=described.request_body("NewMessage"),
     responses={
-        **responses.answer(201, "Queued.", responses.ACCEPTED),
+        **described.answer(201, "Queued.", responses.ACCEPTED),
         **responses.CHANGING,
         **responses.BAD_MESSAGE,
     },
@@ -62,7 +63,7 @@ async def submit(request: Request, desk: DeskOf) -> schemas.Accepted:
     summary="Queue a failed or cancelled job again",
     response_model_exclude_none=True,
     responses={
-        **responses.answer(200, "Queued again; or `success: false` in another status.", responses.RETRIED),
+        **described.answer(200, "Queued again; or `success: false` in another status.", responses.RETRIED),
         **responses.CHANGING,
         **responses.NO_JOB,
     },
@@ -82,7 +83,7 @@ async def retry(id: str, desk: DeskOf) -> schemas.Outcome:
     summary="Cancel a pending or processing job",
     response_model_exclude_none=True,
     responses={
-        **responses.answer(200, "Cancelled at once; or `success: false` in another status.", responses.CANCELLED),
+        **described.answer(200, "Cancelled at once; or `success: false` in another status.", responses.CANCELLED),
         **responses.CHANGING,
         **responses.NO_JOB,
     },
@@ -121,9 +122,9 @@ async def delete(id: str, desk: DeskOf) -> Response:
     f"{BASE}/retry-failed",
     summary="Queue many failed jobs again",
     response_model_exclude_none=True,
-    openapi_extra=responses.request_body("RetryFailed", required=False),
+    openapi_extra=described.request_body("RetryFailed", required=False),
     responses={
-        **responses.answer(200, "What was retried, or would be.", responses.RETRIED_FAILED),
+        **described.answer(200, "What was retried, or would be.", responses.RETRIED_FAILED),
         **responses.CHANGING,
         **responses.BAD_CONDITIONS,
         **responses.COUNT_CHANGED,
@@ -155,7 +156,7 @@ async def retry_failed(request: Request, desk: DeskOf) -> schemas.RetriedFailed:
     summary="Attempt every due job of the business once, now",
     response_model_exclude_none=True,
     responses={
-        **responses.answer(200, "All were attempted; failing sends change nothing here.", responses.PROCESSED),
+        **described.answer(200, "All were attempted; failing sends change nothing here.", responses.PROCESSED),
         **responses.CHANGING,
     },
 )
@@ -163,7 +164,7 @@ async def process_now(
     request: Request,
     desk: DeskOf,
     worker: Annotated[WorkerClient, Depends(_worker)],
-    context: Annotated[CallContext, Depends(call_context)],
+    context: ContextOf,
 ) -> schemas.Outcome:
     await desk.require(pb.ACTION_PROCESS)
     wanted = ProcessNowRequest(queue=QUEUE, owner=f"business:{desk.business_id}")

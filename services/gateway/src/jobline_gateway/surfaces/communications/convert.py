@@ -11,8 +11,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from uuid_utils import uuid7
 
 from jobline.v1 import communication_service_pb2 as pb
+from jobline_gateway.fields import SpelledFloat
 from jobline_gateway.surfaces.communications import schemas
-from jobline_gateway.surfaces.communications.fields import SpelledFloat
 
 __all__ = ["STATUSES", "health", "job", "message_filter", "outbox_entry", "retry_request", "stats", "submit_request"]
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from urllib.parse import quote, urlencode
-
 from fastapi import APIRouter, Request, Response
 
 from jobline.v1 import communication_service_pb2 as pb
+from jobline_gateway import described
+from jobline_gateway.checking import parse_query
+from jobline_gateway.paging import link_next
 from jobline_gateway.surfaces.communications import convert, responses, schemas
 from jobline_gateway.surfaces.communications.csv_export import CsvResponse
 from jobline_gateway.surfaces.communications.desk import Desk, DeskOf
 from jobline_gateway.surfaces.communications.paths import BASE, BUSINESS, JOB
 from jobline_gateway.surfaces.communications.streamed_jobs import JobArray
-from jobline_gateway.surfaces.communications.validation import parse_query
 
 __all__ = ["router"]
 
@@ -26,7 +26,7 @@ router = APIRouter(tags=["communication queue"])
 @router.get(
     f"{BASE}/stats",
     summary="The business's jobs in numbers",
-    responses={**responses.answer(200, "All keys always.", responses.STATS), **responses.COMMON},
+    responses={**described.answer(200, "All keys always.", responses.STATS), **responses.COMMON},
 )
 async def get_stats(desk: DeskOf) -> schemas.Stats:
     wanted = pb.GetMessageStatsRequest(business_id=desk.business_id)
@@ -37,7 +37,7 @@ async def get_stats(desk: DeskOf) -> schemas.Stats:
 @router.get(
     f"{BASE}/health",
     summary="Is the business's queue healthy?",
-    responses={**responses.answer(200, "The verdict and its reasons.", responses.HEALTH), **responses.COMMON},
+    responses={**described.answer(200, "The verdict and its reasons.", responses.HEALTH), **responses.COMMON},
 )
 async def get_health(desk: DeskOf) -> schemas.QueueHealth:
     wanted = pb.GetMessageHealthRequest(business_id=desk.business_id)
@@ -49,9 +49,9 @@ async def get_health(desk: DeskOf) -> schemas.QueueHealth:
     f"{BASE}/pending",
     summary="Pending jobs in processing order",
     response_model_exclude_none=True,
-    openapi_extra=responses.query_parameters(schemas.ListQuery),
+    openapi_extra=described.query_parameters(schemas.ListQuery),
     responses={
-        **responses.page("At most `limit` jobs (10).", [responses.PENDING]),
+        **described.page("At most `limit` jobs (10).", [responses.PENDING]),
         **responses.COMMON,
         **responses.BAD_QUERY,
     },
@@ -65,9 +65,9 @@ async def list_pending(request: Request, response: Response, desk: DeskOf) -> li
     f"{BASE}/failed",
     summary="Failed jobs, newest failure first",
     response_model_exclude_none=True,
-    openapi_extra=responses.query_parameters(schemas.ListQuery),
+    openapi_extra=described.query_parameters(schemas.ListQuery),
     responses={
-        **responses.page("At most `limit` jobs (50).", [responses.FAILED]),
+        **described.page("At most `limit` jobs (50).", [responses.FAILED]),
         **responses.COMMON,
         **responses.BAD_QUERY,
     },
@@ -95,17 +95,8 @@ async def _list(
         page_token=query.cursor or "",
     )
     found = await desk.call(lambda link: link.communications.ListMessages, wanted)
-    _link_next(request, response, found.next_page_token)
+    link_next(request, response, found.next_page_token)
     return [convert.job(message) for message in found.messages]
-
-
-def _link_next(request: Request, response: Response, cursor: str) -> None:
-    """Leads to the next page, where there is one: the same request with another cursor, as a relative reference (RFC 3986,
-    section 4.2)."""
-    if cursor:
-        kept = {name: value for name, value in request.query_params.items() if name != "cursor"}
-        target = f"{quote(request.scope['path'])}?{urlencode({**kept, 'cursor': cursor})}"
-        response.headers["link"] = f'<{target}>; rel="next"'
 
 
 @router.get(
@@ -113,7 +104,7 @@ def _link_next(request: Request, response: Response, cursor: str) -> None:
     summary="The jobs and history entries of one communication",
     response_model=list[schemas.Job],
     responses={
-        **responses.answer(200, "Ascending by `scheduledAt`; unknown: none.", [responses.COMPLETED]),
+        **described.answer(200, "Ascending by `scheduledAt`; unknown: none.", [responses.COMPLETED]),
         **responses.COMMON,
     },
 )
@@ -127,7 +118,7 @@ async def list_of_communication(communicationId: str, desk: DeskOf) -> JobArray:
     summary="Jobs as a CSV file",
     status_code=200,
     response_class=CsvResponse,
-    openapi_extra=responses.query_parameters(schemas.Filter),
+    openapi_extra=described.query_parameters(schemas.Filter),
     responses={
         200: {"description": "One row a job, oldest first; safe to open in a spreadsheet."},
         **responses.COMMON,
@@ -145,7 +136,7 @@ async def export(request: Request, desk: DeskOf) -> CsvResponse:
     JOB,
     summary="One job, or a history entry",
     response_model_exclude_none=True,
-    responses={**responses.answer(200, "The job.", responses.COMPLETED), **responses.COMMON, **responses.NO_JOB},
+    responses={**described.answer(200, "The job.", responses.COMPLETED), **responses.COMMON, **responses.NO_JOB},
 )
 async def get_job(id: str, desk: DeskOf) -> schemas.Job:
     wanted = pb.GetMessageRequest(business_id=desk.business_id, id=id)
@@ -157,9 +148,9 @@ async def get_job(id: str, desk: DeskOf) -> schemas.Job:
     f"{BUSINESS}/outbox",
     summary="What was sent without an outside provider",
     response_model_exclude_none=True,
-    openapi_extra=responses.query_parameters(schemas.OutboxQuery),
+    openapi_extra=described.query_parameters(schemas.OutboxQuery),
     responses={
-        **responses.page("At most `limit` entries (50), in sending order.", [responses.OUTBOX_ENTRY]),
+        **described.page("At most `limit` entries (50), in sending order.", [responses.OUTBOX_ENTRY]),
         **responses.COMMON,
         **responses.BAD_QUERY,
     },
@@ -174,5 +165,5 @@ async def list_outbox(request: Request, response: Response, desk: DeskOf) -> lis
         page_token=query.cursor or "",
     )
     found = await desk.call(lambda link: link.communications.ListOutbox, wanted)
-    _link_next(request, response, found.next_page_token)
+    link_next(request, response, found.next_page_token)
     return [convert.outbox_entry(entry) for entry in found.entries]

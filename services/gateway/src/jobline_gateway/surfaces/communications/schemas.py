@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, WithJsonSchema, field_validator
 from pydantic.alias_generators import to_camel
 
-from jobline_gateway.surfaces.communications import fields
+from jobline_gateway import fields
 
 __all__ = [
     "DESCRIBED",
@@ -43,7 +43,7 @@ Id = Annotated[str, Field(min_length=1, max_length=255), fields.text(1, 255)]
 Search = Annotated[str, Field(max_length=200), fields.text(0, 200)]
 Time = Annotated[datetime, fields.timestamp]
 TimeInQuery = Annotated[datetime, fields.timestamp_in_query]
-Limit = Annotated[int, Field(ge=1), fields.limit]
+Limit = Annotated[int, Field(ge=1), fields.limit(1000)]
 Cursor = Annotated[str, fields.cursor]
 Variables = Annotated[
     dict[str, Any],

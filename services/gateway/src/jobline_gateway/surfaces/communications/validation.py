@@ -1,4 +1,4 @@
-"""Reads the input of the communication surface: bodies and queries. The first bad field answers, with one sentence.
+"""Reads the bodies of the communication surface. The first bad field answers, with one sentence.
 
 A template and what it needs are judged by the queue service, and so after everything that is judged here.
 """
@@ -8,14 +8,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from jobline_gateway.body import BodyError, parse_json_object
+from jobline_gateway.checking import BadField, checked
+from jobline_gateway.fields import SpelledFloat
 from jobline_gateway.problems import Problem
 from jobline_gateway.surfaces.communications import schemas
-from jobline_gateway.surfaces.communications.fields import SpelledFloat
 
-__all__ = ["parse_new_message", "parse_query", "parse_retry_failed"]
+__all__ = ["parse_new_message", "parse_retry_failed"]
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -30,11 +31,6 @@ def parse_retry_failed(body: bytes) -> schemas.RetryFailed:
     return _validated(schemas.RetryFailed, _object(body) if body else {})
 
 
-def parse_query(model: type[Model], query: Mapping[str, str]) -> Model:
-    """The parameters that `model` knows; of a repeated one the last value counts. Raises Problem."""
-    return _validated(model, query)
-
-
 def _object(body: bytes) -> dict[str, Any]:
     try:
         return parse_json_object(body, SpelledFloat)
@@ -45,11 +41,7 @@ def _object(body: bytes) -> dict[str, Any]:
 
 
 def _validated(model: type[Model], content: Mapping[str, Any]) -> Model:
-    # What is left out is checked like a null, so that its field's rule words the refusal.
-    names = [field.alias for field in model.model_fields.values() if field.alias]
     try:
-        return model.model_validate({name: content.get(name) for name in names}, by_name=False, context=content)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        reason = first["ctx"]["error"] if first["type"] == "value_error" else first["msg"]
-        raise Problem(400, f"{first['loc'][0]} {reason}") from error
+        return checked(model, content)
+    except BadField as bad:
+        raise Problem(400, str(bad)) from bad

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from jobline_gateway import described
+from jobline_gateway.described import Responses
 from jobline_gateway.surfaces.email.surface import EMAIL_NOT_FOUND, ITEM_NOT_FOUND
 
-__all__ = ["CHANGING", "COMMON", "answer", "bad_fields", "error", "request_body"]
-
-Responses = dict[int | str, dict[str, Any]]
+__all__ = ["CHANGING", "COMMON", "bad_fields", "error"]
 
 QUEUE_ITEMS: list[dict[str, Any]] = [
     {
@@ -65,37 +65,19 @@ EMAIL: dict[str, Any] = {
 }
 
 
-def answer(status: int, description: str, example: Any) -> Responses:
-    """A success with its example; its schema is the route's response model."""
-    return {status: {"description": description, "content": {"application/json": {"example": example}}}}
-
-
 def error(status: int, description: str, *texts: str, headers: dict[str, Any] | None = None) -> Responses:
     """An error with one example for each of its texts."""
-    examples = {f"case{number}": {"value": {"detail": text}} for number, text in enumerate(texts, 1)}
-    response: dict[str, Any] = {
-        "description": description,
-        "content": {"application/json": {"schema": _reference("ErrorDetail"), "examples": examples}},
-    }
+    found = described.error(status, description, "ErrorDetail", *({"detail": text} for text in texts))
     if headers:
-        response["headers"] = headers
-    return {status: response}
+        found[status]["headers"] = headers
+    return found
 
 
 def bad_fields(loc: list[str | int], msg: str, kind: str) -> Responses:
     """422, with an example of one field."""
     example = {"detail": [{"loc": loc, "msg": msg, "type": kind}]}
-    content = {"application/json": {"schema": _reference("BadFields"), "example": example}}
+    content = {"application/json": {"schema": described.reference("BadFields"), "example": example}}
     return {422: {"description": "Structure or length is wrong; every offending field is listed.", "content": content}}
-
-
-def request_body(schema: str) -> dict[str, Any]:
-    """`openapi_extra` of a route that reads its body itself: the component `schema`, required."""
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": _reference(schema)}}}}
-
-
-def _reference(schema: str) -> dict[str, str]:
-    return {"$ref": f"#/components/schemas/{schema}"}
 
 
 #: What every route can answer.

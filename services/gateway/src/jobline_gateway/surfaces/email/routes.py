@@ -5,14 +5,13 @@ from __future__ import annotations
 import re
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Query, Request
 from pydantic import BeforeValidator
 from pydantic_core import PydanticKnownError
 
 from jobline.v1 import email_service_pb2 as pb
-from jobline_gateway.guard import call_context
-from jobline_gateway.queue_client import QueueClient
-from jobline_gateway.service_client import CallContext
+from jobline_gateway import described
+from jobline_gateway.dependencies import ContextOf, QueueOf
 from jobline_gateway.surfaces.email import convert, responses, schemas
 from jobline_gateway.surfaces.email.validation import parse_batch, parse_displayed, require_uuid
 
@@ -24,11 +23,6 @@ MAX_OFFSET = 2**31 - 1
 router = APIRouter(tags=["e-mail queue"])
 
 
-def _queue(request: Request) -> QueueClient:
-    queue: QueueClient = request.app.state.queue
-    return queue
-
-
 def _integer_text(value: object) -> object:
     """Decimal digits only: pydantic alone would also take `1.0`, `1_0` and blanks around."""
     if isinstance(value, str) and not re.fullmatch(r"-?[0-9]+", value):
@@ -36,8 +30,6 @@ def _integer_text(value: object) -> object:
     return value
 
 
-Queue = Annotated[QueueClient, Depends(_queue)]
-Context = Annotated[CallContext, Depends(call_context)]
 Limit = Annotated[int, Query(ge=1, le=100), BeforeValidator(_integer_text)]
 Offset = Annotated[int, Query(ge=0), BeforeValidator(_integer_text)]
 
@@ -46,9 +38,9 @@ Offset = Annotated[int, Query(ge=0), BeforeValidator(_integer_text)]
     "/api/queue/batch",
     status_code=201,
     summary="Queue one e-mail for each recipient",
-    openapi_extra=responses.request_body("EmailBatch"),
+    openapi_extra=described.request_body("EmailBatch"),
     responses={
-        **responses.answer(201, "Queued, in input order.", responses.BATCH_ACCEPTED),
+        **described.answer(201, "Queued, in input order.", responses.BATCH_ACCEPTED),
         **responses.BAD_BATCH,
         **responses.bad_fields(
             ["body", "items", 0, "recipient_name"], "String should have at least 2 characters", "string_too_short"
@@ -56,7 +48,7 @@ Offset = Annotated[int, Query(ge=0), BeforeValidator(_integer_text)]
         **responses.CHANGING,
     },
 )
-async def submit_batch(request: Request, queue: Queue, context: Context) -> schemas.BatchAccepted:
+async def submit_batch(request: Request, queue: QueueOf, context: ContextOf) -> schemas.BatchAccepted:
     submit = convert.submit_request(parse_batch(await request.body()))
     stored = await queue.call(lambda link: link.email.SubmitEmails, submit, context)
     ids = list(stored.queue_item_ids)
@@ -67,11 +59,11 @@ async def submit_batch(request: Request, queue: Queue, context: Context) -> sche
     "/api/queue/",
     summary="The caller's items of the last 24 hours, oldest first",
     responses={
-        **responses.answer(200, "All items; no paging.", responses.QUEUE_ITEMS),
+        **described.answer(200, "All items; no paging.", responses.QUEUE_ITEMS),
         **responses.COMMON,
     },
 )
-async def list_queue(queue: Queue, context: Context) -> list[schemas.QueueItem]:
+async def list_queue(queue: QueueOf, context: ContextOf) -> list[schemas.QueueItem]:
     found = await queue.call(lambda link: link.email.ListQueueItems, pb.ListQueueItemsRequest(), context)
     return [convert.queue_item(item) for item in found.items]
 
@@ -80,13 +72,13 @@ async def list_queue(queue: Queue, context: Context) -> list[schemas.QueueItem]:
     "/api/queue/{id}",
     summary="Cancel a pending item",
     responses={
-        **responses.answer(200, "Cancelled and removed.", responses.CANCELLED),
+        **described.answer(200, "Cancelled and removed.", responses.CANCELLED),
         **responses.CANNOT_CANCEL,
         **responses.NO_ITEM,
         **responses.CHANGING,
     },
 )
-async def cancel_item(id: str, queue: Queue, context: Context) -> schemas.Cancelled:
+async def cancel_item(id: str, queue: QueueOf, context: ContextOf) -> schemas.Cancelled:
     cancel = pb.CancelQueueItemRequest(id=require_uuid(id, "queue item"))
     await queue.call(lambda link: link.email.CancelQueueItem, cancel, context, repeatable=False)
     return schemas.Cancelled(message="Queue item cancelled")
@@ -96,13 +88,13 @@ async def cancel_item(id: str, queue: Queue, context: Context) -> schemas.Cancel
     "/api/email/",
     summary="The caller's e-mails, newest first",
     responses={
-        **responses.answer(200, "A page of e-mails.", [responses.EMAIL]),
+        **described.answer(200, "A page of e-mails.", [responses.EMAIL]),
         **responses.bad_fields(["query", "limit"], "Input should be less than or equal to 100", "less_than_equal"),
         **responses.COMMON,
     },
 )
 async def list_emails(
-    queue: Queue, context: Context, limit: Limit = 20, offset: Offset = 0, include_discarded: bool = False
+    queue: QueueOf, context: ContextOf, limit: Limit = 20, offset: Offset = 0, include_discarded: bool = False
 ) -> list[schemas.Email]:
     page = pb.ListEmailsRequest(limit=limit, offset=min(offset, MAX_OFFSET), include_discarded=include_discarded)
     found = await queue.call(lambda link: link.email.ListEmails, page, context)
@@ -113,13 +105,13 @@ async def list_emails(
     "/api/email/{email_id}",
     summary="One e-mail of the caller",
     responses={
-        **responses.answer(200, "The e-mail.", responses.EMAIL),
+        **described.answer(200, "The e-mail.", responses.EMAIL),
         **responses.BAD_EMAIL_ID,
         **responses.NO_EMAIL,
         **responses.COMMON,
     },
 )
-async def get_email(email_id: str, queue: Queue, context: Context) -> schemas.Email:
+async def get_email(email_id: str, queue: QueueOf, context: ContextOf) -> schemas.Email:
     wanted = pb.GetEmailRequest(id=require_uuid(email_id, "email"))
     found = await queue.call(lambda link: link.email.GetEmail, wanted, context)
     return convert.email(found.email)
@@ -128,16 +120,16 @@ async def get_email(email_id: str, queue: Queue, context: Context) -> schemas.Em
 @router.patch(
     "/api/email/{email_id}",
     summary="Show or hide an e-mail",
-    openapi_extra=responses.request_body("DisplayedChange"),
+    openapi_extra=described.request_body("DisplayedChange"),
     responses={
-        **responses.answer(200, "The changed e-mail.", {**responses.EMAIL, "displayed": False}),
+        **described.answer(200, "The changed e-mail.", {**responses.EMAIL, "displayed": False}),
         **responses.BAD_EMAIL_ID,
         **responses.NO_EMAIL,
         **responses.bad_fields(["body", "displayed"], "Field required", "missing"),
         **responses.CHANGING,
     },
 )
-async def update_email(email_id: str, request: Request, queue: Queue, context: Context) -> schemas.Email:
+async def update_email(email_id: str, request: Request, queue: QueueOf, context: ContextOf) -> schemas.Email:
     wanted = require_uuid(email_id, "email")
     change = pb.UpdateEmailRequest(id=wanted, displayed=parse_displayed(await request.body()))
     found = await queue.call(lambda link: link.email.UpdateEmail, change, context)

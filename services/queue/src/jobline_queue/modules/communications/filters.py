@@ -10,8 +10,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from jobline_queue.modules.communications.job import owner
-from jobline_queue.modules.communications.page_token import Order, Place
+from jobline_queue.modules.communications.order import Order
 from jobline_queue.modules.communications.tables import messages
+from jobline_queue.rpc.page_token import Place
 
 Condition = sa.ColumnElement[bool]
 MAX_QUERY = 200

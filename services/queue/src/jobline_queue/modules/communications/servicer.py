@@ -17,15 +17,16 @@ from jobline_queue.core.errors import NotFound, invalid
 from jobline_queue.core.new_job import NewJob, request_time
 from jobline_queue.dispatch.active import QueueCore
 from jobline_queue.dispatch.enqueuer import Enqueued
-from jobline_queue.modules.communications import convert, page_token, submit
+from jobline_queue.modules.communications import convert, submit
 from jobline_queue.modules.communications.access import Access, Action
 from jobline_queue.modules.communications.acts import MessageActs
 from jobline_queue.modules.communications.filters import place_of, sent_place
 from jobline_queue.modules.communications.health import judge
 from jobline_queue.modules.communications.job import MAX_ID, QUEUE, Draft, text_rule
-from jobline_queue.modules.communications.page_token import Order
+from jobline_queue.modules.communications.order import OUTBOX, Order
 from jobline_queue.modules.communications.store import MessageStore, Row
 from jobline_queue.modules.communications.workers import Workers
+from jobline_queue.rpc import page_token
 from jobline_queue.rpc.convert import is_uuid
 from jobline_queue.rpc.principal import correlation_id, current
 
@@ -158,13 +159,13 @@ class CommunicationServicer(CommunicationServiceServicer):
     async def ListOutbox(self, request: pb.ListOutboxRequest, context: Context) -> pb.ListOutboxResponse:
         business_id = await self._require(request, Action.VIEW_JOBS)
         limit = _size("limit", request.limit)
-        after = page_token.decode(request.page_token, page_token.OUTBOX).seq if request.page_token else 0
+        after = page_token.decode(request.page_token, OUTBOX).seq if request.page_token else 0
         known = not request.communication_id or text_rule(request.communication_id, MAX_ID) is None
         rows = await self._store.outbox(business_id, request.communication_id, limit + 1, after) if known else []
         page = rows[:limit]
         return pb.ListOutboxResponse(
             entries=[convert.outbox_entry(row) for row in page],
-            next_page_token=page_token.encode(page_token.OUTBOX, sent_place(page[-1])) if len(rows) > limit else "",
+            next_page_token=page_token.encode(OUTBOX, sent_place(page[-1])) if len(rows) > limit else "",
         )
 
     # ---- acts -------------------------------------------------------------------------------------------------------

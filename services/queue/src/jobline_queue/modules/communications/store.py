@@ -17,9 +17,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from jobline_queue.modules.communications.filters import MessageFilter, behind, conditions, place_of, sort_keys
 from jobline_queue.modules.communications.health import MessageStats
 from jobline_queue.modules.communications.job import owner
-from jobline_queue.modules.communications.page_token import Order, Place
+from jobline_queue.modules.communications.order import Order
 from jobline_queue.modules.communications.tables import messages, outbox, past_messages, templates
 from jobline_queue.modules.communications.templates import Template
+from jobline_queue.rpc.page_token import Place
 from jobline_queue.store.tables import events, jobs
 
 Row = Mapping[str, Any]

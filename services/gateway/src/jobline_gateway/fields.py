@@ -1,4 +1,4 @@
-"""The rules for single fields of the communication surface, each with its sentence.
+"""The rules for single fields of a request that answers with one sentence about the first bad field.
 
 A rule is a pydantic validator that raises ValueError with the rest of a sentence which begins with the field's name,
 such as `must not be blank`. Python's own conversions are too kind for the edge of a service: `True` is no number here,
@@ -20,6 +20,7 @@ __all__ = [
     "cursor",
     "flag",
     "integer",
+    "json_object",
     "limit",
     "one_of",
     "several_of",
@@ -29,7 +30,9 @@ __all__ = [
     "variables",
 ]
 
-MAX_LIMIT = 1000
+#: The queue service takes JSON that is nested 64 deep; an object in a request stands in something else.
+MAX_DEPTH = 60
+_INT64 = range(-(2**63), 2**63)
 
 # RFC 3339, section 5.6, without the leap seconds, which Python does not count. Days that no month has are left to the
 # conversion.
@@ -102,12 +105,17 @@ def integer(least: int, most: int | None = None) -> BeforeValidator:
     return BeforeValidator(check)
 
 
-def _limit(value: str) -> int:
-    digits = re.fullmatch(r"0*([1-9][0-9]*)", value)
-    if digits is None:
-        raise ValueError("must be a positive integer")
-    # Not converted when it is long: Python refuses to, and it is too large anyway.
-    return min(int(digits[1]), MAX_LIMIT) if len(digits[1]) <= len(str(MAX_LIMIT)) else MAX_LIMIT
+def limit(most: int) -> BeforeValidator:
+    """The length of a page in a query; more than `most` reads as `most`."""
+
+    def check(value: str) -> int:
+        digits = re.fullmatch(r"0*([1-9][0-9]*)", value)
+        if digits is None:
+            raise ValueError("must be a positive integer")
+        # Not converted when it is long: Python refuses to, and it is too large anyway.
+        return min(int(digits[1]), most) if len(digits[1]) <= len(str(most)) else most
+
+    return BeforeValidator(check)
 
 
 def _cursor(value: str) -> str:
@@ -147,13 +155,32 @@ def _variables(value: object) -> Mapping[str, Any]:
     return value
 
 
+def _json_object(value: object) -> dict[str, Any]:
+    """An object of anything that the queue service can keep."""
+    if not isinstance(value, dict):
+        raise ValueError("must be an object")
+    todo: list[tuple[object, int]] = [(value, 1)]
+    while todo:
+        item, depth = todo.pop()
+        if isinstance(item, dict | list):
+            if depth > MAX_DEPTH:
+                raise ValueError(f"must be nested at most {MAX_DEPTH} deep")
+            children = [*item, *item.values()] if isinstance(item, dict) else item
+            todo.extend((child, depth + 1) for child in children)
+        elif isinstance(item, str):
+            _storable(item)
+        elif (isinstance(item, float) and not math.isfinite(item)) or (isinstance(item, int) and item not in _INT64):
+            raise ValueError("must hold numbers of at most 64 bits")
+    return value
+
+
 def _is_plain(value: object) -> bool:
     return isinstance(value, str | int) or (isinstance(value, float) and math.isfinite(value))
 
 
-limit = BeforeValidator(_limit)
 cursor = BeforeValidator(_cursor)
 flag = BeforeValidator(_flag)
 timestamp = BeforeValidator(_timestamp)
 timestamp_in_query = BeforeValidator(_timestamp_in_query)
+json_object = BeforeValidator(_json_object)
 variables = BeforeValidator(_variables)

@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 import pytest
 
 from jobline_queue.core.errors import InvalidField
-from jobline_queue.modules.communications.page_token import Order, Place, decode, encode
+from jobline_queue.modules.communications.order import Order
+from jobline_queue.rpc.page_token import Place, decode, encode
 
 TIMES = [
     datetime(1, 1, 1, tzinfo=UTC),

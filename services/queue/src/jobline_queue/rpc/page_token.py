@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import struct
 from datetime import UTC, datetime, timedelta
-from enum import IntEnum
 from typing import NamedTuple
 
 from jobline_queue.core.errors import InvalidField, invalid
@@ -13,21 +12,6 @@ from jobline_queue.core.errors import InvalidField, invalid
 _FORM = struct.Struct(">Biqq")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-
-
-class Order(IntEnum):
-    """How a list of jobs is sorted; ties by insertion. The numbers are those of MessageOrder."""
-
-    #: created_at, seq
-    CREATION = 0
-    #: priority downwards, scheduled_at, seq
-    PROCESSING = 1
-    #: updated_at downwards, seq downwards
-    LATEST = 2
-
-
-#: The outbox has one order: seq.
-OUTBOX = 255
 
 
 class Place(NamedTuple):
@@ -40,6 +24,7 @@ class Place(NamedTuple):
 
 
 def encode(order: int, place: Place) -> str:
+    """`order` is the number of the list's order, 0 to 255: lists of one service that are sorted otherwise have others."""
     packed = _FORM.pack(order, place.priority, (place.time - _EPOCH) // _MICROSECOND, place.seq)
     return base64.urlsafe_b64encode(packed).decode()
 

@@ -1,0 +1,1 @@
+"""The jobs API: analyses of websites and generated content."""
