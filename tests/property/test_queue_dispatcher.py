@@ -87,13 +87,13 @@ class DispatcherMachine(RuleBasedStateMachine):
     def pass_time(self, seconds: float, noticed: bool) -> None:
         self.time += seconds
         if noticed:
-            self.dispatcher.admit_due()
+            self.dispatcher.admit_due(self.dispatcher.clock.now())
 
     @rule(session=st.sampled_from(sorted(SESSIONS)), queue=st.sampled_from(QUEUES))
     def pick(self, session: str, queue: str) -> None:
         worker = self.dispatcher.sessions[session]
         room = worker.room(queue)
-        lease = self.dispatcher.pick(worker, queue)
+        lease = self.dispatcher.pick(worker, queue, self.dispatcher.clock.now())
         if lease is not None:
             assert 0 < len(lease.jobs) <= room
             assert all(job.kind in worker.kinds for job in lease.jobs.values())
@@ -280,14 +280,14 @@ class ScopeMachine(DispatcherMachine):
         scope.sessions.add(session)
         state = self.dispatcher.queue(scope.queue)
         self.dispatcher.expire()
-        self.dispatcher.admit_due()  # a claim notices what came due since anybody looked
+        self.dispatcher.admit_due(self.dispatcher.clock.now())  # a claim notices what came due since anybody looked
         expected: list[LiveJob] = []
         for job in sorted(state.order, key=lambda job: job.rank):
             same = bool(job.key) and job.key in {each.key for each in expected}
             blocked = state.order.key_is_full(job) or (state.policy.max_running_per_key and same)
             if scope.covers(job) and not blocked and len(expected) < state.startable(most, 0.0):
                 expected.append(job)
-        lease = self.dispatcher.pick(session, scope.queue)
+        lease = self.dispatcher.pick(session, scope.queue, self.dispatcher.clock.now())
         assert [job.id for job in (lease.jobs.values() if lease else ())] == [job.id for job in expected]
         if lease is not None:
             self.picked.append(lease)
@@ -352,6 +352,6 @@ def test_the_next_job_of_a_limited_queue_is_not_picked_for_a_worker_that_asked_f
     job = LiveJob("j", "two", "a", "", "p", 0, 0.0, 1, "", "", "{}", "null", 0, 3, 0, 0.0)
     dispatcher.add(job)
     session.capacity["two"] = 0
-    assert dispatcher.pick(session, "two", freed=1, ended=1) is None
+    assert dispatcher.pick(session, "two", 1_000.0, freed=1, ended=1) is None
     session.capacity["two"] = 1
-    assert dispatcher.pick(session, "two", freed=1, ended=1) is not None
+    assert dispatcher.pick(session, "two", 1_000.0, freed=1, ended=1) is not None

@@ -1,9 +1,10 @@
 """Claims: pending → running. One task, one connection.
 
 The claimer wakes when something may start that could not before: a job became due, a worker has room, a run ended, a pause
-was lifted. It picks for every session that has room, writes one lease row a batch, and hands out after the commit. The
-jobs' own rows stay as they are: the lease says that they run. Only kinds that ask for it, or have an `on_start` hook, get
-their rows marked in the transaction of the claim, so that the rows alone tell the truth and agree with what the hook wrote.
+was lifted. It picks for every session that has room (`looks.py`), writes one lease row a batch, and hands out after the
+commit. The jobs' own rows stay as they are: the lease says that they run. Only kinds that ask for it, or have an `on_start`
+hook, get their rows marked in the transaction of the claim, so that the rows alone tell the truth and agree with what the
+hook wrote.
 
 Four things a reader may wonder about:
 
@@ -34,12 +35,20 @@ from jobline_queue.core.ending import Failed, RunError, cut
 from jobline_queue.core.lifecycle import FINISHED, State
 from jobline_queue.core.live_job import Lease, LiveJob
 from jobline_queue.dispatch.hooks import RunRefused, told_cause
-from jobline_queue.dispatch.session import Assignment, FinishedStep, Session
+from jobline_queue.dispatch.looks import Looks
+from jobline_queue.dispatch.session import Assignment, FinishedStep
 from jobline_queue.dispatch.term import Term, TermLost
 from jobline_queue.store.engine import LockPatience, is_lost
 from jobline_queue.store.job_store import JobStore
 
 logger = logging.getLogger(__name__)
+
+#: Seconds after which the claimer looks although nothing has asked for it. Finding something then is a fault, and is logged
+#: as one: the job would have waited for ever.
+LOOK_AGAIN = 5.0
+LOST_WAKE_UP = "jobs could start, and nothing had woken the claimer"
+#: Seconds by which a timer may fire before its time.
+EARLY = 0.1
 
 
 def lease_row(lease: Lease, epoch: int) -> dict[str, Any]:
@@ -201,10 +210,6 @@ class ClaimWriter:
         ]
 
 
-def _claims_in_turn(session: Session) -> bool:
-    return session.scope is None
-
-
 def _enter(step: str, jobs: Iterable[LiveJob]) -> None:
     for job in jobs:
         job.step = step
@@ -222,7 +227,7 @@ class Claimer:
         #: Called when claims have settled: acts on a picked job wait for it.
         self._on_settled = on_settled
         self._wake = asyncio.Event()
-        self._turn = 0
+        self._looks = Looks(term.dispatcher)
 
     def wake(self) -> None:
         self._wake.set()
@@ -230,8 +235,11 @@ class Claimer:
     async def run(self) -> None:
         """Claims until cancelled. Raises TermLost when nobody knows whether a claim was stored."""
         while True:
-            await self._wait()
-            while leases := self._pick_all():
+            asked = await self._wait()
+            while leases := self._looks.look():
+                if not asked:
+                    logger.error("%s: %s", LOST_WAKE_UP, ", ".join(sorted({lease.queue for lease in leases})))
+                    asked = True
                 try:
                     await self._patience.begin()
                     await self._claim(leases)
@@ -239,37 +247,19 @@ class Claimer:
                     raise TermLost(f"claim: {error}") from error
                 self._on_settled()
 
-    async def _wait(self) -> None:
-        at = self._dispatcher.next_wake()
-        timeout = None if at is None else max(0.001, at - self._term.clock.now())
+    async def _wait(self) -> bool:
+        """Waits for a reason to look; False when there was none for `LOOK_AGAIN`."""
+        at = self._looks.next_at
+        until = LOOK_AGAIN if at is None else min(LOOK_AGAIN, max(0.001, at - self._term.clock.now()))
         try:
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout(until):
                 await self._wake.wait()
         except TimeoutError:
-            pass
+            asked = at is not None and at - self._term.clock.now() < EARLY
+        else:
+            asked = True
         self._wake.clear()
-        self._dispatcher.admit_due()
-
-    def _pick_all(self) -> list[Lease]:
-        """One batch for each session and queue with room; another session begins each time, after those that claim the jobs
-        of a scope, past all others. Of these, one an owner: the next one of the same owner comes after the others."""
-        sessions = [session for session in self._dispatcher.sessions.values() if session.attached]
-        self._turn += 1
-        shift = self._turn % len(sessions) if sessions else 0
-        leases = []
-        late = []
-        for session in sorted(sessions[shift:] + sessions[:shift], key=_claims_in_turn):
-            if session.scope and self._dispatcher.queue(session.scope.queue).is_past_turn(session.scope):
-                late.append(session)
-            else:
-                leases += self._pick_for(session)
-        for session in late:
-            leases += self._pick_for(session)
-        return leases
-
-    def _pick_for(self, session: Session) -> list[Lease]:
-        picked = (self._dispatcher.pick(session, queue) for queue in session.queues if session.room(queue))
-        return [lease for lease in picked if lease is not None]
+        return asked
 
     async def _claim(self, leases: list[Lease]) -> None:
         """Stores leases and hands them out; holds back what the database refuses. Raises psycopg.Error for an unknown end."""

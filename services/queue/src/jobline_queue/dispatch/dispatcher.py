@@ -144,9 +144,8 @@ class Dispatcher:
                 self._payload_room += getsizeof(job.payload)
                 job.payload = None
 
-    def admit_due(self) -> None:
+    def admit_due(self, now: float) -> None:
         """Moves delayed jobs whose time has come into the order. Of two entries of one job, the earlier one counts."""
-        now = self.clock.now()
         while self._delayed and self._delayed[0][0] <= now:
             at, _, job = heapq.heappop(self._delayed)
             if job.place is Place.DELAYED and job.run_at <= at:
@@ -170,9 +169,8 @@ class Dispatcher:
                 self.withdraw(job)
                 self.expired.append(job)
 
-    def next_wake(self) -> float | None:
-        """When something may start that may not start now: a delayed job, or a rate's window. Epoch seconds."""
-        now = self.clock.now()
+    def next_wake(self, now: float) -> float | None:
+        """When something may start that may not start `now`: a delayed job, or a rate's window. Epoch seconds."""
         times = [self._delayed[0][0]] if self._delayed else []
         for state in self.queues.values():
             if state.rate and len(state.order) and (at := state.rate.next_at(now)) is not None:
@@ -190,14 +188,13 @@ class Dispatcher:
 
     # ---- claims -----------------------------------------------------------------------------------------------------
 
-    def pick(self, session: Session, queue: str, freed: int = 0, ended: int = 0) -> Lease | None:
-        """The next jobs for a session, in a lease that is not committed yet; None when there are none.
+    def pick(self, session: Session, queue: str, now: float, freed: int = 0, ended: int = 0) -> Lease | None:
+        """The next jobs for a session as of `now`, in a lease that is not committed yet; None when there are none.
 
         `freed` slots of the queue's limit, and `ended` jobs of the session, come free in the same transaction.
         """
         self.expire()
-        self.admit_due()  # the finisher picks, too, and must not pass a job that came due while the claimer waits
-        now = self.clock.now()
+        self.admit_due(now)  # the finisher picks, too, and must not pass a job that came due while the claimer waits
         state = self.queue(queue)
         most = state.startable(session.room(queue, ended), now, freed)
         if most <= 0 or not len(state.order) or (freed and state.owes_scopes):
@@ -213,11 +210,12 @@ class Dispatcher:
 
     def pick_new(self, queue: str, jobs: Iterable[LiveJob]) -> list[Lease]:
         """Leases for jobs that are not stored yet, where a worker has room and no other job waits before them."""
+        now = self.clock.now()
+        self.admit_due(now)
         state = self.queue(queue)
         policy = state.policy
         if len(state.order) or state.paused or state.limited or policy.max_running_per_key or state.rate:
             return []
-        now = self.clock.now()
         due = deque(sorted((job for job in jobs if job.run_at <= now), key=lambda job: job.rank))
         if policy.is_fair and len(due) > 1:
             return []  # whose turn it is, the order knows

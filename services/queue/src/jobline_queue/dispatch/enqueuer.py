@@ -81,12 +81,13 @@ _Store = Callable[[list[_Call]], Awaitable[None]]
 class Enqueuer:
     """The enqueueing task of a term."""
 
-    def __init__(self, term: Term, store: JobStore, writer: ClaimWriter, on_stored: Callable[[], None]) -> None:
+    def __init__(self, term: Term, store: JobStore, writer: ClaimWriter, on_change: Callable[[], None]) -> None:
         self._term = term
         self._store = store
         self._patience = LockPatience(store.connection)
         self._writer = writer
-        self._on_stored = on_stored
+        #: Something may start now: wakes the claimer.
+        self._on_change = on_change
         self._group: GroupCommit[_Call] = GroupCommit(self._flush, 1000, _weight)
 
     async def enqueue(self, jobs: Sequence[NewJob], producer: str, request_id: str) -> list[Enqueued]:
@@ -168,6 +169,7 @@ class Enqueuer:
             for lease in leases:
                 for job in list(lease.jobs.values()):
                     self._term.dispatcher.drop_picked(lease, job)
+            self._on_change()  # the room that they took is free again
             raise
         await failpoints.reach("enqueue.after_commit")
         await self._take_in(calls, stored, leases)
@@ -295,7 +297,7 @@ class Enqueuer:
             for job in [job for job in lease.jobs.values() if stored is not None and job.id not in stored]:
                 dispatcher.drop_picked(lease, job)
         await self._writer.hand_out(leases)
-        self._on_stored()
+        self._on_change()
 
     # ---- direct hand-off --------------------------------------------------------------------------------------------
 

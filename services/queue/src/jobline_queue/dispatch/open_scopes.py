@@ -59,7 +59,7 @@ class OpenScopes:
         """Opens a scope with what runs or is held back; what waits is filled in slice by slice, while the queue tells what
         moves."""
         # What is neither in the order after this nor held back is due later than at any moment that has come.
-        self._dispatcher.admit_due()
+        self._dispatcher.admit_due(self._dispatcher.clock.now())
         state = self._dispatcher.queue(queue)
         scope = DueScope(queue, owner, kinds, at, state.order.new_backlog())
         waiting = state.order.listed(owner)

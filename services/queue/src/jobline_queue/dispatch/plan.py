@@ -206,6 +206,6 @@ class Planner:
         for (queue, session_id), count in freed.items():
             by_queue[queue] = by_queue.get(queue, 0) + count
             session = self._dispatcher.sessions.get(session_id)
-            claim = session and self._dispatcher.pick(session, queue, freed=by_queue[queue], ended=count)
+            claim = session and self._dispatcher.pick(session, queue, plan.now, by_queue[queue], count)
             if claim:
                 plan.claims.append(claim)

@@ -39,7 +39,15 @@ from jobline_queue.core.new_job import KIND
 from jobline_queue.core.policy import QUEUE_NAME
 from jobline_queue.dispatch.active import ActiveTerm
 from jobline_queue.dispatch.acts import EndRun
-from jobline_queue.dispatch.session import Assignment, LeaseState, Outbox, OutcomeStatus, Session, StepStatus
+from jobline_queue.dispatch.session import (
+    MAX_UNSENT,
+    Assignment,
+    LeaseState,
+    Outbox,
+    OutcomeStatus,
+    Session,
+    StepStatus,
+)
 from jobline_queue.dispatch.work_desk import Held, Status
 from jobline_queue.rpc import convert
 from jobline_queue.rpc.principal import Principal
@@ -184,7 +192,10 @@ class WorkStream:
     async def _write(self, session: Session) -> None:
         while True:
             await session.wake.wait()
-            for message in _messages(session.take()):
+            outbox = session.take()
+            if len(outbox.assignments) >= MAX_UNSENT:
+                self._desk.wake()  # it had no room as long as they waited
+            for message in _messages(outbox):
                 await self._write_one(session, message)
             self._sent.set()
             if session.ended is not None:
