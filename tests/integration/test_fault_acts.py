@@ -323,3 +323,27 @@ def test_f42_nothing_is_claimed_after_the_commit_of_a_pause(databases: Databases
         assert calls.claim("now", wait=0.3) == []
         assert calls.complete(run) == work_service_pb2.OUTCOME_STATUS_COMMITTED, "what runs goes on"
         assert calls.explain(second).waiting_for[0].code == "QUEUE_PAUSED"
+
+
+def test_f42_a_resume_is_not_undone_by_the_pause_before_it(databases: Databases, tmp_path: Path):
+    """The pause waits for a claim's commit, its caller gives up, and the resume comes meanwhile: it has the last word."""
+    gate = tmp_path / "gate"
+    armed = f"claim.before_commit=wait:{gate}"
+    with (
+        databases.fresh() as url,
+        queue_service(url, tmp_path, POLICIES, JOBLINE_FAILPOINTS=armed) as service,
+        Calls(service.address, service.operator_token) as calls,
+        ThreadPoolExecutor(2) as pool,
+    ):
+        first, _ = calls.enqueue(new_job("now"), new_job("now"))
+        claim = pool.submit(calls.claim, "now", wait=5)
+        eventually_blocking(lambda: "failpoint claim.before_commit" in service.log, what="the claim is decided")
+        with pytest.raises(grpc.RpcError):
+            calls.queues.PauseQueue(queue_service_pb2.PauseQueueRequest(queue="now"), timeout=0.3)
+        resume = pool.submit(calls.queues.ResumeQueue, queue_service_pb2.ResumeQueueRequest(queue="now"))
+        assert calls.explain(first).waiting_for[0].code == "CLAIMING"
+        gate.touch()
+        assert not resume.result(10).queue.paused
+        assert len(claim.result(10)) == 1
+        assert len(calls.claim("now", wait=5)) == 1
+        assert service.execute("SELECT paused FROM jobline.queues WHERE name = 'now'") == [(False,)]

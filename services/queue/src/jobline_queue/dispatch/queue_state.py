@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from bisect import bisect_left
 from collections.abc import Collection, Iterable, Sequence
 
@@ -19,6 +20,9 @@ class QueueState:
     def __init__(self, policy: QueuePolicy, now: float) -> None:
         self.policy = policy
         self.paused = policy.paused
+        #: Held by whoever stores a pause or its end: they take effect in the order in which they were asked for, whether
+        #: their callers still wait or not.
+        self.switching = asyncio.Lock()
         key_limit = policy.max_running_per_key
         self.order: Order = FairOrder(key_limit, policy.weights) if policy.is_fair else FifoOrder(key_limit)
         self.running = 0

@@ -77,18 +77,20 @@ class QueueServicer(QueueServiceServicer):
 
 async def _store_paused(active: ActiveTerm, name: str, paused: bool, reason: str) -> None:
     state = active.dispatcher.queue(name)
-    before = state.paused
-    state.paused = before or paused  # a pause holds before its commit: nothing is claimed after it
-    try:
-        while paused and state.picked and not active.term.over.is_set():  # noqa: ASYNC110  # one commit's time
-            await asyncio.sleep(0.005)
-        await active.maintenance_store.pause_queue(name, paused, current.get().actor, reason)
-    except BaseException:
-        state.paused = before
-        raise
-    state.paused = paused
-    state.wake_scopes()
-    active.claimer.wake()
+    async with state.switching:
+        before = state.paused
+        state.paused = before or paused  # a pause holds before its commit: nothing is claimed after it
+        try:
+            while paused and state.picked and not active.term.over.is_set():  # noqa: ASYNC110  # one commit's time
+                await asyncio.sleep(0.005)
+            await active.maintenance_store.pause_queue(name, paused, current.get().actor, reason)
+            state.paused = paused
+        except BaseException:
+            state.paused = before
+            raise
+        finally:
+            state.wake_scopes()
+            active.claimer.wake()  # also after a pause that was not stored: jobs may have come due meanwhile
 
 
 def _known(active: ActiveTerm, name: str) -> str:
