@@ -22,6 +22,9 @@ _WAIT_ADVICE = {
     "KEY_LIMIT": "jobline jobs list --queue {queue} --state running",
     "RATE_LIMIT": "nothing: it starts when the window allows; jobline queues list",
     "BEHIND_OTHERS": "jobline jobs list --queue {queue} --state running",
+    "NEXT": "nothing: it starts at once; if it does not, read the queue service's log and restart the service",
+    "CLAIMING": "nothing: it starts at once; if it does not, look what the database waits for: pg_stat_activity",
+    "CHANGING": "nothing; if it lasts, look what the database waits for: pg_stat_activity",
 }
 
 _FAILURE_ADVICE = {

@@ -592,7 +592,7 @@ class WaitReason(_message.Message):
     DETAIL_FIELD_NUMBER: _builtins.int
     code: _builtins.str
     """`DELAYED`, `BACKOFF`, `ROW_LOCKED`, `QUEUE_PAUSED`, `QUEUE_LIMIT`, `KEY_LIMIT`, `RATE_LIMIT`, `NO_WORKER`, `NO_CAPACITY`,
-    `BEHIND_OTHERS`.
+    `BEHIND_OTHERS`, `NEXT`, `CLAIMING`, `CHANGING`. The last three pass within moments.
     """
     detail: _builtins.str
     def __init__(

@@ -16,7 +16,7 @@ class WaitReason:
 
 
 def waiting_for(dispatcher: Dispatcher, job: LiveJob) -> list[WaitReason]:
-    """Empty for a job that runs or is being handed out."""
+    """Empty for a job that runs."""
     if job in dispatcher.held_back:
         return [WaitReason("ROW_LOCKED", "its claim was refused: another session of the database has locked its row")]
     if job.place is Place.DELAYED:
@@ -24,9 +24,14 @@ def waiting_for(dispatcher: Dispatcher, job: LiveJob) -> list[WaitReason]:
         if job.attempt:
             return [WaitReason("BACKOFF", f"run {job.attempt} failed; the next is due at {at}")]
         return [WaitReason("DELAYED", f"not due before {at}")]
+    if job.place is Place.PICKED:
+        return [WaitReason("CLAIMING", "it is handed out as soon as the database has stored its claim")]
+    if job.place is Place.NOWHERE:
+        return [WaitReason("CHANGING", "its cancel, its deletion or its expiry is being stored")]
     if job.place is not Place.DUE:
         return []
-    return [*_queue_reasons(dispatcher, job), *_worker_reasons(dispatcher, job), *_place_reasons(dispatcher, job)]
+    found = [*_queue_reasons(dispatcher, job), *_worker_reasons(dispatcher, job), *_place_reasons(dispatcher, job)]
+    return found or [WaitReason("NEXT", "nothing holds it back, and the next claim takes it")]
 
 
 def _queue_reasons(dispatcher: Dispatcher, job: LiveJob) -> list[WaitReason]:
