@@ -36,6 +36,8 @@ class Request:
     jobs: list[NewJob]
     request_id: str
     ids: list[str] | None = None
+    #: When they came first, on the wall clock.
+    answered_at: float = 0.0
 
     @property
     def tags(self) -> list[str]:
@@ -74,6 +76,18 @@ class Ledger:
             if request.ids is not None
             for job_id, tag in zip(request.ids, request.tags, strict=True)
         }
+
+    @property
+    def told(self) -> dict[str, list[float]]:
+        """Job id → when a caller was told that it is stored, or pending again; in no order."""
+        told: dict[str, list[float]] = {}
+        for request in self.requests:
+            for job_id in request.ids or ():
+                told.setdefault(job_id, []).append(request.answered_at)
+        for act in self.acts:
+            if (act.what, act.answer) == ("retry", "done"):
+                told.setdefault(act.job, []).append(act.wall)
+        return told
 
 
 class Callers:
@@ -198,6 +212,8 @@ async def store(client: AsyncJoblineClient, request: Request, ledger: Ledger) ->
         ids = [stored.id for stored in await client.enqueue_many(request.jobs)]
     if request.ids not in (None, ids):
         ledger.problems.append(f"I14 the same call gave {request.ids}, then {ids}")
+    if request.ids is None:
+        request.answered_at = time.time()
     request.ids = ids
 
 

@@ -113,7 +113,7 @@ class _Killer:
 
 def _judge(house: House, ledger: Ledger, faults: Sequence[Fault]) -> Report:
     lines = list(read_journals(house.journals))
-    replay = Replay(read_log(house.database_url), STEADY_QUEUES)
+    replay = Replay(read_log(house.database_url), STEADY_QUEUES, ledger.told)
     case = Case(Evidence.read(house.database_url), replay, lines, ledger, STEADY_QUEUES, {})
     report = Report("the run with a standby", faults)
     report.judge(case, judge(case), house.incidents)

@@ -81,18 +81,28 @@ class JobHistory:
     retried_at: list[float] = field(default_factory=list)
     #: `run_at` and `seq` when it was first claimed: its place in the line.
     first_place: tuple[float, int] = (0.0, 0)
+    #: When and in which term it got that place, and whether a retry gave it.
+    placed_at: float = 0.0
+    placed_in: int = 0
+    placed_by_retry: bool = False
     entries: list[Entry] = field(default_factory=list)
 
 
 class Replay:
-    """The history of a run. `jobs`, `leases` and `violations` are there once it is built."""
+    """The history of a run. `jobs`, `leases` and `violations` are there once it is built.
 
-    def __init__(self, log: Iterable[Transaction], queues: Mapping[str, QueueRules]) -> None:
+    `told` says when callers were answered that a job is stored, or is pending again (epoch seconds, by its id).
+    """
+
+    def __init__(
+        self, log: Iterable[Transaction], queues: Mapping[str, QueueRules], told: Mapping[str, Sequence[float]]
+    ) -> None:
         self.jobs: dict[str, JobHistory] = {}
         self.leases: dict[str, Lease] = {}
         self.violations: list[Violation] = []
         self.epochs: list[tuple[float, int]] = []
         self._queues = queues
+        self._told = told
         self._running: defaultdict[tuple[str, str], int] = defaultdict(int)
         self._most: defaultdict[str, int] = defaultdict(int)
         self._paused: set[str] = set()
@@ -157,6 +167,7 @@ class Replay:
             known.entries.append(entry)
             return
         job = JobHistory(entry.subject, data["queue"], data["key"], data["tag"] or "", data["seq"], data["run_at"])
+        job.placed_at, job.placed_in = entry.at, self._epoch
         job.entries.append(entry)
         self.jobs[job.id] = job
 
@@ -170,6 +181,8 @@ class Replay:
             self._break(f"I3 ended by the run {data['token']}, and the valid lease is {job.token}", job.id)
         if before in FINISHED and after == "pending":
             job.retried_at.append(entry.at)
+            if not job.leases:
+                job.placed_at, job.placed_in, job.placed_by_retry = entry.at, self._epoch, True
         if after == "succeeded":
             if job.token is None:
                 self._break("I3 succeeded without a valid lease", job.id)
@@ -281,22 +294,46 @@ class Replay:
                 continue  # without a limit jobs may be handed out while they are being stored
             lines[job.queue, job.key if rules.max_running_per_key else ""].append(job)
         for line in lines.values():
-            self._check_line(sorted(line, key=_first_claim))
+            claimed = sorted(line, key=_first_claim)
+            self._check_stored([job for job in claimed if not job.placed_by_retry])
+            self._check_retried(claimed)
 
-    def _check_line(self, claimed: Sequence[JobHistory]) -> None:
-        """Holds each claim against the latest job that was claimed before it, at another moment."""
+    def _check_stored(self, claimed: Sequence[JobHistory]) -> None:
+        """Holds each claim against the latest job that was claimed before it, at another moment.
+
+        New jobs are stored one after the other, so a service that knows the later one knows the earlier one, too.
+        """
         last: JobHistory | None = None
         for job in claimed:
-            earlier = last is not None and _first_claim(last) < _first_claim(job)
-            if (
-                last
-                and earlier
-                and all(mine <= its for mine, its in zip(job.first_place, last.first_place, strict=True))
-            ):
-                what = f"I6 {job.queue} {job.key}: {last.id} was stored after {job.id}, and claimed before it"
-                self._break(what, job.id, last.id)
+            if last and _overtook(last, job):
+                self._out_of_turn(last, job)
             if last is None or job.first_place > last.first_place:
                 last = job
+
+    def _check_retried(self, claimed: Sequence[JobHistory]) -> None:
+        """The same where a retry gave one of two jobs its place.
+
+        Retries are stored beside new jobs, on a connection of their own, so the one that got the earlier number may be
+        committed second. Until then nobody can know of it, and whoever is there goes first: a queue is work-conserving. Its
+        caller may rely on its place from the answer on; so may everybody after a take-over, which reads all there is.
+        """
+        retried = [job for job in claimed if job.placed_by_retry]
+        for job in retried:
+            for other in claimed:
+                if other.placed_by_retry and other.first_place <= job.first_place:
+                    continue  # two retried jobs are compared once
+                first, second = sorted((job, other), key=lambda each: each.first_place)
+                if _overtook(second, first) and self._is_known(first, next(iter(second.leases.values()))):
+                    self._out_of_turn(second, first)
+
+    def _is_known(self, job: JobHistory, lease: Lease) -> bool:
+        """Whether the service that granted this lease must have known that the job waits."""
+        told = self._told.get(job.id, ())
+        return lease.epoch > job.placed_in or any(job.placed_at <= at < lease.granted_at for at in told)
+
+    def _out_of_turn(self, passed: JobHistory, waited: JobHistory) -> None:
+        what = f"I6 {waited.queue} {waited.key}: {passed.id} was stored after {waited.id}, and claimed before it"
+        self._break(what, waited.id, passed.id)
 
     def _check_rates(self) -> None:
         for queue, rules in self._queues.items():
@@ -310,6 +347,12 @@ class Replay:
                 if end - index > rules.rate_per_second:
                     self._break(f"I7 {end - index} of {queue} started within a second, and {rules.rate_per_second} may")
                     break
+
+
+def _overtook(passed: JobHistory, waited: JobHistory) -> bool:
+    """Whether a job was claimed at an earlier moment than one that has an earlier place."""
+    earlier = all(mine <= its for mine, its in zip(waited.first_place, passed.first_place, strict=True))
+    return earlier and _first_claim(passed) < _first_claim(waited)
 
 
 def _first_claim(job: JobHistory) -> tuple[int, float]:

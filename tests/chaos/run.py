@@ -61,7 +61,7 @@ async def _drain(house: House) -> int:
 def _judge(house: House, callers: Callers, report: Report) -> None:
     case = Case(
         Evidence.read(house.database_url),
-        Replay(read_log(house.database_url), QUEUES),
+        Replay(read_log(house.database_url), QUEUES, callers.ledger.told),
         list(read_journals(house.journals)),
         callers.ledger,
         QUEUES,

@@ -27,6 +27,7 @@ class Log:
         self._seqs = itertools.count(1)
         self._clock = itertools.count(100.0, 0.1)
         self.transactions: list[Transaction] = []
+        self.told: dict[str, list[float]] = {}
         self.epoch()
 
     def write(self, *entries: tuple[str, str, dict[str, Any]], session: str = "s1") -> None:
@@ -50,8 +51,18 @@ class Log:
         data = {"from": before, "to": after, "token": token, "old_token": None, "run_at": 0.0, "seq": 1, "queue": ""}
         self.write(("job changed", job, data), session=session)
 
+    def cancel_and_retry(self, job: str, queue: str = "free") -> None:
+        """It gets a place at the end of the line; its caller has yet to be told."""
+        self.change(job, "pending", "cancelled")
+        data = {"from": "cancelled", "to": "pending", "token": None, "old_token": None, "run_at": 0.0, "queue": queue}
+        self.write(("job changed", job, {**data, "seq": next(self._seqs)}))
+
+    def tell(self, job: str) -> None:
+        """A caller is told now that it waits."""
+        self.told.setdefault(job, []).append(next(self._clock))
+
     def found(self) -> list[str]:
-        return [violation.what for violation in Replay(self.transactions, QUEUES).violations]
+        return [violation.what for violation in Replay(self.transactions, QUEUES, self.told).violations]
 
 
 @pytest.fixture
@@ -126,6 +137,59 @@ def test_a_claim_out_of_turn_is_found(log: Log):
     log.change("b", "pending", "succeeded", "t1")
     log.grant("t2", "a", queue="one")
     assert log.found() == ["I6 one : b was stored after a, and claimed before it"]
+
+
+def run_out_of_turn(log: Log, first: str, second: str, epoch: int = 1) -> list[str]:
+    """`second` has the later place, and is claimed first."""
+    log.grant("t1", second, queue="one", epoch=epoch)
+    log.change(second, "pending", "succeeded", "t1")
+    log.grant("t2", first, queue="one", epoch=epoch)
+    return log.found()
+
+
+def test_a_retried_job_that_is_passed_after_its_caller_was_told_is_found(log: Log):
+    log.store("a", "one")
+    log.cancel_and_retry("a", "one")
+    log.tell("a")
+    log.store("b", "one")
+    assert run_out_of_turn(log, "a", "b") == ["I6 one : b was stored after a, and claimed before it"]
+
+
+def test_a_retried_job_may_be_passed_as_long_as_its_retry_may_not_be_committed(log: Log):
+    log.store("a", "one")
+    log.cancel_and_retry("a", "one")
+    log.store("b", "one")
+    log.tell("b")
+    assert run_out_of_turn(log, "a", "b") == []
+    log.tell("a")
+    assert log.found() == []
+
+
+def test_a_retried_job_that_is_passed_in_the_next_term_is_found(log: Log):
+    log.store("a", "one")
+    log.cancel_and_retry("a", "one")
+    log.store("b", "one")
+    log.epoch(2)
+    passed = "I6 one : b was stored after a, and claimed before it"
+    assert passed in run_out_of_turn(log, "a", "b", epoch=2), "a take-over reads every job that waits"
+
+
+def test_a_retried_job_that_passes_one_whose_caller_was_told_before_is_found(log: Log):
+    log.store("b", "one")
+    log.store("a", "one")
+    log.tell("a")
+    log.cancel_and_retry("b", "one")
+    assert run_out_of_turn(log, "a", "b") == ["I6 one : b was stored after a, and claimed before it"]
+
+
+def test_a_claim_out_of_turn_is_found_beside_a_retried_job_that_may_pass(log: Log):
+    log.store("c", "one")
+    log.store("a", "one")
+    log.store("b", "one")
+    log.cancel_and_retry("c", "one")
+    log.grant("t0", "c", queue="one")
+    log.change("c", "pending", "succeeded", "t0")
+    assert run_out_of_turn(log, "a", "b") == ["I6 one : b was stored after a, and claimed before it"]
 
 
 def test_what_a_deposed_service_writes_is_found(log: Log):
