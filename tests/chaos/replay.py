@@ -17,12 +17,14 @@ from __future__ import annotations
 import bisect
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from chaos.audit import Entry, Transaction
+from chaos.history import JobHistory, Lease
+from chaos.order import out_of_turn
 from chaos.workload import QueueRules
 
-__all__ = ["JobHistory", "Lease", "Replay", "Violation"]
+__all__ = ["Replay", "Violation"]
 
 FINISHED = ("succeeded", "failed", "cancelled")
 _ARROWS = {
@@ -43,49 +45,6 @@ class Violation:
     what: str
     job: str = ""
     other: str = ""
-
-
-@dataclass(slots=True)
-class Lease:
-    """A lease as it was granted."""
-
-    token: str
-    queue: str
-    epoch: int
-    worker: str
-    granted_at: float
-    #: When its transaction wrote it.
-    at: float
-    jobs: tuple[str, ...]
-
-
-@dataclass(slots=True)
-class JobHistory:
-    """All that the log says of one job."""
-
-    id: str
-    queue: str
-    key: str
-    tag: str
-    seq: int
-    run_at: float
-    state: str = "pending"
-    token: str | None = None
-    removed: bool = False
-    stored: int = 1
-    #: Every lease it was in, and when it left it: None while it has not.
-    leases: dict[str, Lease] = field(default_factory=dict)
-    left: dict[str, float] = field(default_factory=dict)
-    #: The runs whose success was stored; more than one only after a removal.
-    succeeded_by: list[str] = field(default_factory=list)
-    retried_at: list[float] = field(default_factory=list)
-    #: `run_at` and `seq` when it was first claimed: its place in the line.
-    first_place: tuple[float, int] = (0.0, 0)
-    #: When and in which term it got that place, and whether a retry gave it.
-    placed_at: float = 0.0
-    placed_in: int = 0
-    placed_by_retry: bool = False
-    entries: list[Entry] = field(default_factory=list)
 
 
 class Replay:
@@ -280,11 +239,7 @@ class Replay:
     # ---- order and rates ----------------------------------------------------------------------------------------
 
     def _check_order(self) -> None:
-        """First claims follow the order of storing: in a FIFO queue among all, else in any queue among those of a key.
-
-        The moment of a claim is the one at which its jobs were picked; two claims may be stored in any order. A job that
-        was retried before has got a new place in the line, at the time of the retry.
-        """
+        """First claims follow the order of storing: in a FIFO queue among all, else in any queue among those of a key."""
         lines: defaultdict[tuple[str, str], list[JobHistory]] = defaultdict(list)
         for job in self.jobs.values():
             rules = self._queues[job.queue]
@@ -294,46 +249,12 @@ class Replay:
                 continue  # without a limit jobs may be handed out while they are being stored
             lines[job.queue, job.key if rules.max_running_per_key else ""].append(job)
         for line in lines.values():
-            claimed = sorted(line, key=_first_claim)
-            self._check_stored([job for job in claimed if not job.placed_by_retry])
-            self._check_retried(claimed)
-
-    def _check_stored(self, claimed: Sequence[JobHistory]) -> None:
-        """Holds each claim against the latest job that was claimed before it, at another moment.
-
-        New jobs are stored one after the other, so a service that knows the later one knows the earlier one, too.
-        """
-        last: JobHistory | None = None
-        for job in claimed:
-            if last and _overtook(last, job):
-                self._out_of_turn(last, job)
-            if last is None or job.first_place > last.first_place:
-                last = job
-
-    def _check_retried(self, claimed: Sequence[JobHistory]) -> None:
-        """The same where a retry gave one of two jobs its place.
-
-        Retries are stored beside new jobs, on a connection of their own, so the one that got the earlier number may be
-        committed second. Until then nobody can know of it, and whoever is there goes first: a queue is work-conserving. Its
-        caller may rely on its place from the answer on; so may everybody after a take-over, which reads all there is.
-        """
-        retried = [job for job in claimed if job.placed_by_retry]
-        for job in retried:
-            for other in claimed:
-                if other.placed_by_retry and other.first_place <= job.first_place:
-                    continue  # two retried jobs are compared once
-                first, second = sorted((job, other), key=lambda each: each.first_place)
-                if _overtook(second, first) and self._is_known(first, next(iter(second.leases.values()))):
-                    self._out_of_turn(second, first)
-
-    def _is_known(self, job: JobHistory, lease: Lease) -> bool:
-        """Whether the service that granted this lease must have known that the job waits."""
-        told = self._told.get(job.id, ())
-        return lease.epoch > job.placed_in or any(job.placed_at <= at < lease.granted_at for at in told)
-
-    def _out_of_turn(self, passed: JobHistory, waited: JobHistory) -> None:
-        what = f"I6 {waited.queue} {waited.key}: {passed.id} was stored after {waited.id}, and claimed before it"
-        self._break(what, waited.id, passed.id)
+            rules = self._queues[line[0].queue]
+            for passed, waited in out_of_turn(line, rules.max_running or rules.max_running_per_key, self._told):
+                what = (
+                    f"I6 {waited.queue} {waited.key}: {passed.id} was stored after {waited.id}, and claimed before it"
+                )
+                self._break(what, waited.id, passed.id)
 
     def _check_rates(self) -> None:
         for queue, rules in self._queues.items():
@@ -347,14 +268,3 @@ class Replay:
                 if end - index > rules.rate_per_second:
                     self._break(f"I7 {end - index} of {queue} started within a second, and {rules.rate_per_second} may")
                     break
-
-
-def _overtook(passed: JobHistory, waited: JobHistory) -> bool:
-    """Whether a job was claimed at an earlier moment than one that has an earlier place."""
-    earlier = all(mine <= its for mine, its in zip(waited.first_place, passed.first_place, strict=True))
-    return earlier and _first_claim(passed) < _first_claim(waited)
-
-
-def _first_claim(job: JobHistory) -> tuple[int, float]:
-    lease = next(iter(job.leases.values()))
-    return lease.epoch, lease.granted_at

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from chaos.history import JobHistory
 from chaos.members import Incident
-from chaos.replay import JobHistory, Violation
+from chaos.replay import Violation
 from chaos.verdict import Case
 
 __all__ = ["story"]

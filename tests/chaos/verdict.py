@@ -8,8 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from chaos.callers import Ledger
+from chaos.history import JobHistory
 from chaos.journal import Line
-from chaos.replay import JobHistory, Replay, Violation
+from chaos.replay import Replay, Violation
 from chaos.workload import QueueRules
 from support.invariants import Evidence, Limit, violations
 

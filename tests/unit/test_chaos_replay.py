@@ -192,6 +192,30 @@ def test_a_claim_out_of_turn_is_found_beside_a_retried_job_that_may_pass(log: Lo
     assert run_out_of_turn(log, "a", "b") == ["I6 one : b was stored after a, and claimed before it"]
 
 
+def test_a_job_whose_claim_was_lost_with_its_term_may_be_passed(log: Log):
+    log.store("a", "one")
+    log.store("b", "one")
+    log.grant("t1", "b", queue="one")
+    log.change("b", "pending", "succeeded", "t1")
+    log.epoch(2)
+    log.grant("t2", "a", queue="one", epoch=2)
+    assert not any(what.startswith("I6") for what in log.found())
+
+
+def test_more_jobs_than_can_have_been_lost_with_their_term_are_found_when_they_are_passed(log: Log):
+    for job in ("a", "b", "c"):
+        log.store(job, "one")
+    log.grant("t1", "c", queue="one")
+    log.change("c", "pending", "succeeded", "t1")
+    log.epoch(2)
+    for job in ("a", "b"):
+        log.grant(f"t-{job}", job, queue="one", epoch=2)
+        log.change(job, "pending", "succeeded", f"t-{job}")
+    assert [what for what in log.found() if what.startswith("I6")] == [
+        f"I6 one : c was stored after {job}, and claimed before it" for job in ("a", "b")
+    ]
+
+
 def test_what_a_deposed_service_writes_is_found(log: Log):
     log.store("a")
     log.grant("t1", "a")
