@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import signal
 import sys
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
@@ -31,6 +32,7 @@ from jobline_local.postgres import Postgres
 from jobline_local.secrets import load_or_create
 from jobline_local.servers import embedded_servers
 from jobline_local.valkey import Valkey
+from jobline_queue.dispatch.inspection import END
 from support.eventually import eventually
 from support.processes import clean_environ
 from support.stack import scratch_data_dir
@@ -116,6 +118,22 @@ class House:
                 if " ERROR " in line or " CRITICAL " in line or line.startswith("Traceback"):
                     found.append(f"{log.stem}: {line[:300]}")
         return found
+
+    async def state(self) -> list[str]:
+        """What the active service has in memory, as it tells when asked by a signal; empty when it does not answer."""
+        active = await self.active()
+        log = self.data.logs / f"service-{active}.log"
+        begin = len(log.read_bytes())
+        self.members[active].signal(signal.SIGUSR1)
+
+        def told() -> str:
+            text = log.read_bytes()[begin:].decode(errors="replace")
+            return text if END in text else ""
+
+        with contextlib.suppress(AssertionError):
+            text = await eventually(told, within=5.0, what=f"{active} has told its state")
+            return [line[line.index("state: ") :] for line in text.splitlines() if "state: " in line]
+        return []
 
     # ---- what is started ----------------------------------------------------------------------------------------
 

@@ -29,6 +29,8 @@ class Report:
     stories: list[str] = field(default_factory=list)
     #: What the services logged as errors; for the reader, not for the verdict.
     complaints: list[str] = field(default_factory=list)
+    #: Where not all jobs have ended: why, as the service says.
+    leftovers: list[str] = field(default_factory=list)
 
     def judge(self, case: Case, found: Sequence[Violation], incidents: Sequence[Incident]) -> None:
         """Takes in what was found, with the stories of the first jobs concerned."""
@@ -47,6 +49,7 @@ def show(report: Report) -> None:
     _print_lines("logged by the services", report.complaints)
     if report.violations:
         _print_lines("what does not hold", report.violations)
+        _print_lines("what is left, and why", report.leftovers)
         print("  the schedule:", *report.faults, sep="\n    ")
         print(*report.stories, sep="\n    ", flush=True)
 

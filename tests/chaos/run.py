@@ -11,11 +11,13 @@ from chaos.callers import Callers
 from chaos.faults import FaultMaker
 from chaos.house import House, open_house
 from chaos.journal import read_journals
+from chaos.leftovers import leftovers
 from chaos.replay import Replay
 from chaos.report import Report, figures, frozen
 from chaos.schedule import schedule
 from chaos.verdict import Case, judge
 from chaos.workload import QUEUES
+from jobline_queue.dispatch.claimer import LOST_WAKE_UP
 from support.invariants import Evidence
 
 __all__ = ["chaos_run"]
@@ -42,9 +44,11 @@ async def chaos_run(seed: int, seconds: float) -> Report:
         left = await _drain(house)
         report.figures["seconds until all had ended"] = round(time.monotonic() - began, 1)
         if left:
+            report.leftovers = await leftovers(house)
             report.violations.append(f"I13 {left} jobs have not ended {_DRAIN_WITHIN:.0f} s after the last fault")
         await asyncio.to_thread(_judge, house, callers, report)
         report.complaints = house.complaints()
+        report.violations += [f"I13 {line}" for line in report.complaints if LOST_WAKE_UP in line]
     return report
 
 

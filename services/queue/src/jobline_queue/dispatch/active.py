@@ -30,6 +30,7 @@ from jobline_queue.dispatch.election import Election
 from jobline_queue.dispatch.enqueuer import Enqueuer
 from jobline_queue.dispatch.finisher import Finisher
 from jobline_queue.dispatch.hooks import HookRegistry
+from jobline_queue.dispatch.inspection import inspect
 from jobline_queue.dispatch.load import load
 from jobline_queue.dispatch.term import Term, TermLost
 from jobline_queue.dispatch.work_desk import WorkDesk
@@ -110,6 +111,14 @@ class QueueCore:
                 await self._election.resign()
         finally:
             await self._election.resign()
+
+    def log_state(self) -> None:
+        """Writes into the log what the present term has in memory; see `inspection.py`."""
+        if self._active is None:
+            logger.info("this service is not the active one")
+            return
+        for line in inspect(self._active.dispatcher, self._active.claimer):
+            logger.info("%s", line)
 
     async def drain(self) -> None:
         """Before an orderly stop: no more assignments, and every worker is told to go elsewhere."""

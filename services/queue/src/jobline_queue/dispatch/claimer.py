@@ -227,7 +227,7 @@ class Claimer:
         #: Called when claims have settled: acts on a picked job wait for it.
         self._on_settled = on_settled
         self._wake = asyncio.Event()
-        self._looks = Looks(term.dispatcher)
+        self.looks = Looks(term.dispatcher)
 
     def wake(self) -> None:
         self._wake.set()
@@ -236,7 +236,7 @@ class Claimer:
         """Claims until cancelled. Raises TermLost when nobody knows whether a claim was stored."""
         while True:
             asked = await self._wait()
-            while leases := self._looks.look():
+            while leases := self.looks.look():
                 if not asked:
                     logger.error("%s: %s", LOST_WAKE_UP, ", ".join(sorted({lease.queue for lease in leases})))
                     asked = True
@@ -249,7 +249,7 @@ class Claimer:
 
     async def _wait(self) -> bool:
         """Waits for a reason to look; False when there was none for `LOOK_AGAIN`."""
-        at = self._looks.next_at
+        at = self.looks.next_at
         until = LOOK_AGAIN if at is None else min(LOOK_AGAIN, max(0.001, at - self._term.clock.now()))
         try:
             async with asyncio.timeout(until):

@@ -24,14 +24,14 @@ class Looks:
     def __init__(self, dispatcher: Dispatcher) -> None:
         self._dispatcher = dispatcher
         self._turn = 0
-        #: The moment of the last look.
-        self._at = dispatcher.clock.now()
+        #: The moment of the last look, in epoch seconds.
+        self.at = dispatcher.clock.now()
 
     def look(self) -> list[Lease]:
         """One batch for each session and queue with room; another session begins each time, after those that claim the jobs
         of a scope, past all others. Of these, one an owner: the next one of the same owner comes after the others."""
-        self._at = self._dispatcher.clock.now()
-        self._dispatcher.admit_due(self._at)
+        self.at = self._dispatcher.clock.now()
+        self._dispatcher.admit_due(self.at)
         sessions = [session for session in self._dispatcher.sessions.values() if session.attached]
         self._turn += 1
         shift = self._turn % len(sessions) if sessions else 0
@@ -49,10 +49,10 @@ class Looks:
     @property
     def next_at(self) -> float | None:
         """When time alone lets something start that the last look could not hand out (epoch seconds); None: never."""
-        return self._dispatcher.next_wake(self._at)
+        return self._dispatcher.next_wake(self.at)
 
     def _pick_for(self, session: Session) -> list[Lease]:
-        picked = (self._dispatcher.pick(session, queue, self._at) for queue in session.queues if session.room(queue))
+        picked = (self._dispatcher.pick(session, queue, self.at) for queue in session.queues if session.room(queue))
         return [lease for lease in picked if lease is not None]
 
 
