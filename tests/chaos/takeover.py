@@ -1,7 +1,8 @@
 """How long nobody hands out jobs when the active queue service goes: killed, or in an orderly way.
 
 The time runs from the signal to the first handler that begins under a lease of the next term. What a worker holds already
-goes on meanwhile and does not count.
+goes on meanwhile and does not count. A part of it is told apart: from the signal to the next term, which is the hand-over
+itself. The rest is the load of the jobs into memory, which grows with them, and the worker's way to the other service.
 """
 
 from __future__ import annotations
@@ -39,6 +40,9 @@ FROM generate_series(1, %s) n
 _GRANTED = """
 SELECT 1 FROM chaos.log WHERE what = 'lease granted' AND subject = %s::uuid AND (data ->> 'epoch')::bigint > %s
 """
+_RAISED = """
+SELECT extract(epoch FROM at)::float8 FROM chaos.log WHERE what = 'epoch raised' AND (data ->> 'epoch')::bigint = %s
+"""
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,8 @@ class Takeover:
     pending: int
     orderly: bool
     seconds: Sequence[float]
+    #: Of these, until the next term began.
+    to_next_term: Sequence[float]
 
     @property
     def median(self) -> float:
@@ -56,7 +62,10 @@ class Takeover:
     def __str__(self) -> str:
         how = "orderly hand-over" if self.orderly else "kill -9"
         each = ", ".join(f"{seconds:.2f}" for seconds in self.seconds)
-        return f"{self.pending} pending, {how}: median {self.median:.2f} s ({each})"
+        term = statistics.median(self.to_next_term)
+        return (
+            f"{self.pending} pending, {how}: median {self.median:.2f} s ({each}), {term:.2f} s of it to the next term"
+        )
 
 
 async def measure_takeovers(pending: int, repetitions: int = 3) -> list[Takeover]:
@@ -64,8 +73,8 @@ async def measure_takeovers(pending: int, repetitions: int = 3) -> list[Takeover
     async with open_house("steady", workers=1, proxied=False, prepare=partial(_fill, pending=pending)) as house:
         taken = []
         for orderly, number in ((False, signal.SIGKILL), (True, signal.SIGTERM)):
-            seconds = [await _measure(house, number) for _ in range(repetitions)]
-            taken.append(Takeover(pending, orderly, seconds))
+            each = [await _measure(house, number) for _ in range(repetitions)]
+            taken.append(Takeover(pending, orderly, [total for total, _ in each], [term for _, term in each]))
         return taken
 
 
@@ -78,14 +87,17 @@ def _fill(database_url: str, *, pending: int) -> None:
         connection.execute("VACUUM ANALYZE jobline.jobs")
 
 
-async def _measure(house: House, number: signal.Signals) -> float:
+async def _measure(house: House, number: signal.Signals) -> tuple[float, float]:
+    """Seconds until a handler began, and until the next term began."""
     epoch = await _epoch(house)
     await _first_start(house, epoch - 1)
     await _standby_is_ready(house)
     active = house.members[await house.named("active")]
-    began = time.monotonic()
+    began, wall = time.monotonic(), time.time()
     active.signal(number)
-    return await _first_start(house, epoch) - began
+    total = await _first_start(house, epoch) - began
+    ((raised,),) = await house.query(_RAISED, epoch + 1)
+    return total, float(str(raised)) - wall
 
 
 async def _standby_is_ready(house: House) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -47,6 +48,8 @@ logger = logging.getLogger(__name__)
 
 #: Bytes of payloads kept in memory; beyond it only ids are, and payloads are read when their job comes up.
 PAYLOAD_CAP = 32 * 1024 * 1024
+#: Seconds that a hand-over waits for the last answers to workers.
+_LAST_ANSWERS = 0.2
 CONNECTIONS = ("enqueue", "claim", "finish", "maintenance")
 
 
@@ -121,14 +124,17 @@ class QueueCore:
             logger.info("%s", line)
 
     async def drain(self) -> None:
-        """Before an orderly stop: no more assignments, and every worker is told to go elsewhere."""
+        """Before an orderly stop: no more assignments, and every worker is told to go elsewhere. What workers have said is
+        still answered, as far as that takes no time worth mentioning: what is not, they say to the next service."""
         self._stopping = True
         if self._active is None:
             return
-        for session in list(self._active.dispatcher.sessions.values()):
-            if session.attached:
-                session.push_drain(0.0, "shutdown")
-        await asyncio.sleep(0.2)  # one message's time to leave
+        sessions = [session for session in self._active.dispatcher.sessions.values() if session.attached]
+        for session in sessions:
+            session.push_drain(0.0, "shutdown")
+        deadline = time.monotonic() + _LAST_ANSWERS
+        while time.monotonic() < deadline and any(session.unanswered or session.outbox for session in sessions):  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
         await failpoints.reach("hand_over.drained")
 
     async def _serve_term(self, epoch: int, clock: Clock) -> None:

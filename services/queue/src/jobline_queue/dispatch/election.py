@@ -1,7 +1,7 @@
 """Who is the active service: a lock in PostgreSQL decides, an epoch fences.
 
-Every queue service campaigns: once a second it tries the session lock `active`, never the waiting form, because a session
-that waits in it holds back vacuum. Whoever gets it takes over:
+Every queue service campaigns: five times a second it tries the session lock `active`, never the waiting form, because a
+session that waits in it holds back vacuum. Whoever gets it takes over:
 
     1. end every session that still holds the shared lock `writers`: the writing connections of the term before
     2. take `writers` exclusively: now no old session can write, and none can begin to
@@ -14,7 +14,7 @@ statements needs a check of its own.
 
 The election session is separate from all others and has short TCP keepalives. The active service asks it for the time once
 a second; when it does not answer, the term ends. After a kill -9 the server notices the closed socket at once, and a
-standby takes over within about a second; on an orderly stop the lock is let go first, so the hand-over is immediate.
+standby takes over with its next try. An orderly stop lets the lock go first, so it takes no longer.
 """
 
 from __future__ import annotations
@@ -31,7 +31,10 @@ from jobline_queue.store.statements import statement
 
 logger = logging.getLogger(__name__)
 
-CAMPAIGN_INTERVAL = 1.0
+#: Seconds between two tries. Each takes some 0.3 ms of a standby's time.
+CAMPAIGN_INTERVAL = 0.2
+#: The same after an error: the database is away.
+_AFTER_ERROR = 1.0
 #: A session that was told to end and has not after this long makes the take-over fail, and be tried again.
 END_TIMEOUT = 10.0
 
@@ -51,13 +54,15 @@ class Election:
     async def win(self) -> tuple[int, float]:
         """Waits until this service is the active one. Returns its epoch, and the database's clock (epoch seconds)."""
         while True:
+            pause = CAMPAIGN_INTERVAL
             try:
                 if await self._try():
                     return await self._take_over()
             except (psycopg.Error, TimeoutError) as error:
                 logger.warning("election: %s", str(error).splitlines()[0] if str(error) else type(error).__name__)
                 await self.resign()
-            await asyncio.sleep(CAMPAIGN_INTERVAL)
+                pause = _AFTER_ERROR
+            await asyncio.sleep(pause)
 
     async def confirm(self) -> float:
         """The database's clock, if this service is still the active one. Raises psycopg.Error or TimeoutError if not."""
