@@ -59,6 +59,13 @@ def test_a_wrong_state_tells_which_state_the_job_is_in():
     assert error.state == "running"
 
 
+def test_an_error_tells_how_long_the_service_asks_to_wait():
+    retry = error_details_pb2.RetryInfo()
+    retry.retry_delay.FromMilliseconds(1500)
+    assert errors.from_rpc_error(rpc_error(grpc.StatusCode.UNAVAILABLE, retry)).retry_after == 1.5
+    assert errors.from_rpc_error(rpc_error(grpc.StatusCode.UNAVAILABLE)).retry_after == 0.0
+
+
 def test_a_reason_of_another_domain_is_not_taken_for_ours():
     info = error_details_pb2.ErrorInfo(reason="STALE_LEASE", domain="example.org")
     assert type(errors.from_rpc_error(rpc_error(grpc.StatusCode.UNAVAILABLE, info))) is errors.Unavailable

@@ -19,7 +19,8 @@
     └── ServiceFault         a fault of the service; its log has more under the same correlation id
 
 `reason` is a word of `jobline.v1.ErrorReason` without its prefix, or empty where the error did not come from a Jobline
-service; `status` is the gRPC status.
+service; `status` is the gRPC status. `retry_after` is how many seconds the service asks callers to wait before they try again
+(google.rpc.RetryInfo); 0 where it says nothing of it.
 """
 
 from __future__ import annotations
@@ -79,12 +80,14 @@ class JoblineError(Exception):
         reason: str = "",
         metadata: Mapping[str, str] | None = None,
         violations: tuple[FieldViolation, ...] = (),
+        retry_after: float = 0.0,
     ) -> None:
         super().__init__(message)
         self.status = status
         self.reason = reason
         self.metadata = dict(metadata or {})
         self.violations = violations
+        self.retry_after = retry_after
 
 
 class InvalidField(JoblineError):
@@ -209,7 +212,7 @@ _BY_STATUS: dict[grpc.StatusCode, type[JoblineError]] = {
 
 def from_rpc_error(error: grpc.aio.AioRpcError) -> JoblineError:
     """The typed error for what gRPC raised."""
-    info, violations = _details(error)
+    info, violations, retry_after = _details(error)
     reason = info.reason if info.domain == _DOMAIN else ""
     status = error.code()
     kind = _BY_REASON.get(reason) or _BY_STATUS.get(status, ServiceFault)
@@ -219,20 +222,23 @@ def from_rpc_error(error: grpc.aio.AioRpcError) -> JoblineError:
         reason=reason,
         metadata=dict(info.metadata),
         violations=violations,
+        retry_after=retry_after,
     )
 
 
 def _details(
     error: grpc.aio.AioRpcError,
-) -> tuple[error_details_pb2.ErrorInfo, tuple[FieldViolation, ...]]:
-    """The ErrorInfo and the BadRequest that travel with an error; empty ones where there are none."""
+) -> tuple[error_details_pb2.ErrorInfo, tuple[FieldViolation, ...], float]:
+    """The ErrorInfo, the BadRequest and the RetryInfo (in seconds) that travel with an error; empty where there are none."""
     info, bad_request = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest()
+    retry = error_details_pb2.RetryInfo()
     for detail in _rich_status(error).details:
         # Unpacking into the wrong message does nothing.
         detail.Unpack(info)
         detail.Unpack(bad_request)
+        detail.Unpack(retry)
     found = tuple(FieldViolation(v.field, v.description) for v in bad_request.field_violations)
-    return info, found
+    return info, found, max(0.0, retry.retry_delay.seconds + retry.retry_delay.nanos / 1e9)
 
 
 def _rich_status(error: grpc.aio.AioRpcError) -> status_pb2.Status:

@@ -155,10 +155,13 @@ class Calls:
             raise error from raised
 
     def _wait(self, state: RetryCallState) -> float:
-        """None before an address that has not been tried, then full jitter from 0.1 s to 2 s."""
+        """None before an address that has not been tried, then full jitter from 0.1 s to 2 s, and on top of what the service
+        asked for: everybody was asked for the same."""
         if state.attempt_number < len(self._addresses):
             return 0.0
-        return float(_JITTER(state))
+        error = state.outcome.exception() if state.outcome is not None else None
+        asked = error.retry_after if isinstance(error, JoblineError) else 0.0
+        return asked + float(_JITTER(state))
 
     async def _close(self) -> None:
         for channel in self._channels.values():
