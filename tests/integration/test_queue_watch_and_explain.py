@@ -71,6 +71,19 @@ def test_a_watch_resumes_without_a_gap_and_repeats_nothing(calls: Calls, queue: 
     assert numbers == sorted(set(numbers))
 
 
+def test_a_watch_that_is_cut_off_within_the_present_state_is_told_all_of_it_again(calls: Calls, queue: str):
+    ids = calls.enqueue(*(new_job(queue, n) for n in range(3)))
+    calls.cancel(ids[0])
+    whole = Watch(calls, ids=ids)
+    whole.await_messages(3)
+    assert [bool(message.change_id) for message in whole.messages] == [False, False, True]
+    whole.cancel()
+    known = Watch(calls, queue=queue, resume_after="0-17")
+    known.await_messages(2)
+    assert [(message.resync, bool(message.change_id)) for message in known.messages] == [(True, False), (False, True)]
+    known.cancel()
+
+
 def test_a_watch_that_resumes_behind_the_end_of_its_jobs_is_over(calls: Calls, queue: str):
     (job_id,) = calls.enqueue(new_job(queue))
     first = Watch(calls, ids=[job_id])

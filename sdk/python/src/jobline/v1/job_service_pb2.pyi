@@ -384,7 +384,9 @@ class WatchJobsResponse(_message.Message):
     JOB_FIELD_NUMBER: _builtins.int
     REMOVED_ID_FIELD_NUMBER: _builtins.int
     change_id: _builtins.str
-    """`{epoch}-{n}`, in commit order."""
+    """`{epoch}-{n}`, in commit order. Of the present state, that a watch or a resync begins with, only the last message has one:
+    a client that was cut off before it resumes from what it had, or begins anew.
+    """
     resync: _builtins.bool
     """What the client knew is out of date: forget it. The present state of the chosen live jobs follows."""
     removed_id: _builtins.str

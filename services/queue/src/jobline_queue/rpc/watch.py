@@ -65,10 +65,12 @@ class _Watcher:
         self._ended_by = 0
 
     async def snapshot(self, after: int, resync: bool) -> AsyncIterator[pb.WatchJobsResponse]:
-        """The present state; with `resync` at least one message."""
+        """The present state; with `resync` at least one message. The last one alone has a number to resume from: who was cut
+        off before has not been told of every job, and begins anew."""
         change_id = self._changes.change_id(after)
-        for job in await self._present():
-            yield pb.WatchJobsResponse(change_id=change_id, resync=resync, job=job)
+        present = await self._present()
+        for left, job in zip(range(len(present) - 1, -1, -1), present, strict=True):
+            yield pb.WatchJobsResponse(change_id="" if left else change_id, resync=resync, job=job)
             resync = False
             if job.state in _ENDED:
                 self._open.discard(job.id)
