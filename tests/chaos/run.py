@@ -16,6 +16,7 @@ from chaos.replay import Replay
 from chaos.report import Report, figures, frozen
 from chaos.schedule import schedule
 from chaos.verdict import Case, judge
+from chaos.watchers import Watchers, watchers
 from chaos.workload import QUEUES
 from jobline_queue.dispatch.claimer import LOST_WAKE_UP
 from support.invariants import Evidence
@@ -32,7 +33,7 @@ _LEFT = "SELECT (SELECT count(*) FROM jobline.jobs WHERE finished_at IS NULL) + 
 async def chaos_run(seed: int, seconds: float) -> Report:
     """Faults and load for so many seconds, then the drain, then the checks. Raises only when the house cannot stand."""
     report = Report(f"seed {seed}", schedule(seed, seconds))
-    async with open_house("chaos") as house:
+    async with open_house("chaos") as house, watchers(house, seed) as watching:
         callers = Callers(house, seed, _JOBS_PER_SECOND)
         load = asyncio.create_task(callers.work())
         await FaultMaker(house).follow(report.faults, seconds)
@@ -46,7 +47,9 @@ async def chaos_run(seed: int, seconds: float) -> Report:
         if left:
             report.leftovers = await leftovers(house)
             report.violations.append(f"I13 {left} jobs have not ended {_DRAIN_WITHIN:.0f} s after the last fault")
-        await asyncio.to_thread(_judge, house, callers, report)
+        rows = await asyncio.to_thread(Evidence.read, house.database_url)
+        await watching.until_told(rows.jobs)
+        await asyncio.to_thread(_judge, house, callers, watching, rows, report)
         report.complaints = house.complaints()
         report.violations += [f"I13 {line}" for line in report.complaints if LOST_WAKE_UP in line]
     return report
@@ -62,14 +65,14 @@ async def _drain(house: House) -> int:
         await asyncio.sleep(0.1)
 
 
-def _judge(house: House, callers: Callers, report: Report) -> None:
+def _judge(house: House, callers: Callers, watching: Watchers, rows: Evidence, report: Report) -> None:
     case = Case(
-        Evidence.read(house.database_url),
+        rows,
         Replay(read_log(house.database_url), QUEUES, callers.ledger.told),
         list(read_journals(house.journals)),
         callers.ledger,
         QUEUES,
         frozen(house.incidents),
     )
-    report.judge(case, judge(case), house.incidents)
-    report.figures |= figures(case, house.incidents)
+    report.judge(case, [*judge(case), *watching.judge(rows.jobs)], house.incidents)
+    report.figures |= {**figures(case, house.incidents), **watching.figures}
