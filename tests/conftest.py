@@ -6,6 +6,7 @@ import pytest
 import redis
 from hypothesis import settings
 
+import jobline  # noqa: F401 - before any test imports grpc, which reads switches that this sets
 from jobline_local.paths import DataDir
 from support.queue_policies import SHARED_POLICIES
 from support.queue_service import QueueServiceUnderTest, queue_service

@@ -35,3 +35,5 @@ def test_a_standby_hands_out_jobs_within_seconds_of_a_kill_and_of_an_orderly_sto
     print(killed, orderly, sep="\n")
     assert killed.median <= 5.0
     assert orderly.median <= 5.0
+    # The hand-over itself, without the load of the jobs and the worker's way: 0.16 s under a load of 16 on two cores.
+    assert orderly.to_next_term[0] <= 1.0

@@ -13,10 +13,6 @@ from pathlib import Path
 
 from jobline_local.server_user import ServerUser
 
-# gRPC's fork handlers run in the child before the program does, and crash about one in twenty when the parent has gRPC
-# threads. Nothing here uses gRPC after a fork, so they are switched off, before the first channel reads this.
-os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "false")
-
 _PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 _libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 

@@ -8,3 +8,7 @@ os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
 # Without the "event engine", asyncio's poller reads the sockets itself instead of being told by further threads: a call costs
 # 0.2 ms and a quarter of its CPU less. gRPC calls such switches experiments, and may drop this one: then it is ignored.
 os.environ.setdefault("GRPC_EXPERIMENTS", "-event_engine_client,-event_engine_listener")
+
+# gRPC's fork handlers run in a forked child before its program does, and crash about one in twenty when the parent has gRPC
+# threads. Nothing here uses gRPC after a fork. Like the others this is read when grpc is imported, and not after.
+os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "false")
