@@ -17,6 +17,7 @@ from jobline.v1 import (
     content_service_pb2,
     email_service_pb2,
     error_reason_pb2,
+    ingestion_service_pb2,
     job_service_pb2,
     queue_service_pb2,
     work_service_pb2,
@@ -33,6 +34,7 @@ MODULES = (
     communication_service_pb2,
     content_service_pb2,
     email_service_pb2,
+    ingestion_service_pb2,
     job_service_pb2,
     queue_service_pb2,
     work_service_pb2,
@@ -45,6 +47,8 @@ METHODS = {
 }
 #: From here on the reasons are those of runs, which travel in a JobError.
 FIRST_RUN_REASON = 60
+#: Only worker services give these.
+WORKERS_REASONS = {"PROVIDER_UNAVAILABLE"}
 
 
 @pytest.fixture(scope="module")
@@ -113,14 +117,14 @@ def test_every_reason_of_a_call_has_a_status_and_no_other_word_does():
         for value in error_reason_pb2.ErrorReason.DESCRIPTOR.values
         if 0 < value.number < FIRST_RUN_REASON
     }
-    assert set(STATUSES) == reasons
+    assert set(STATUSES) == reasons - WORKERS_REASONS
 
 
 def test_every_error_of_the_domain_has_a_status():
     classes = set(_subclasses(errors.JoblineError)) - {errors.NotFound}
     reasons = {each.reason for each in classes} | {
         errors.NotFound(what, "x").reason
-        for what in ("job", "queue", "worker", "e-mail", "business", "organization", "media", "user")
+        for what in ("job", "queue", "worker", "e-mail", "business", "organization", "media", "user", "project")
     }
     assert reasons | {"INTERNAL"} == set(STATUSES)
 

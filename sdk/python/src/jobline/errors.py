@@ -3,7 +3,7 @@
     JoblineError
     ├── InvalidField         a field is missing, malformed or out of bounds; `violations` names each
     ├── NotFound             no such thing, or none that the caller may see
-    ├── Conflict             the idempotency key was used before with other content
+    ├── Conflict             the idempotency key was used before with other content, or the id is taken
     ├── WrongState           the job's present state has no such arrow; `state` tells which it is in
     ├── CountChanged         another number of jobs matches than was expected; nothing was changed
     ├── StaleLease           the lease is not the job's current one: the run was lost, superseded or never existed
@@ -13,7 +13,7 @@
     ├── ProtocolViolation    the work stream's rules were broken
     ├── Unauthenticated      no service token, or one that is not known
     ├── PermissionDenied     the token's role does not allow the call
-    ├── Unavailable          no queue service answered: standby, stopping, without database, or not there
+    ├── Unavailable          no service answered: standby, stopping, without database or provider, or not there
     │   └── NotActive        the address answers, but as a standby or while stopping; nothing was done
     ├── DeadlineExceeded     no answer in time; whether the call had an effect is not known
     └── ServiceFault         a fault of the service; its log has more under the same correlation id
@@ -99,7 +99,7 @@ class NotFound(JoblineError):
 
 
 class Conflict(JoblineError):
-    """The idempotency key was used before with other content. Nothing of the call was stored."""
+    """The idempotency key was used before with other content, or the id is taken. Nothing of the call was stored."""
 
 
 class WrongState(JoblineError):
@@ -149,7 +149,7 @@ class PermissionDenied(JoblineError):
 
 
 class Unavailable(JoblineError):
-    """No queue service answered."""
+    """No service answered, or it lacks one that it needs."""
 
 
 class NotActive(Unavailable):
@@ -179,6 +179,8 @@ _BY_REASON: dict[str, type[JoblineError]] = {
     "ORGANIZATION_NOT_FOUND": NotFound,
     "MEDIA_NOT_FOUND": NotFound,
     "USER_NOT_FOUND": NotFound,
+    "PROJECT_NOT_FOUND": NotFound,
+    "PROJECT_EXISTS": Conflict,
     "ILLEGAL_TRANSITION": WrongState,
     "COUNT_CHANGED": CountChanged,
     "STALE_LEASE": StaleLease,
@@ -188,6 +190,7 @@ _BY_REASON: dict[str, type[JoblineError]] = {
     "DRAINING": NotActive,
     "WORKER_UNAVAILABLE": Unavailable,
     "BROKER_UNAVAILABLE": Unavailable,
+    "PROVIDER_UNAVAILABLE": Unavailable,
     "TOO_LARGE": TooLarge,
     "INTERNAL": ServiceFault,
     "SUPERSEDED": Superseded,

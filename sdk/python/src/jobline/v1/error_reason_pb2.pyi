@@ -72,6 +72,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """NOT_FOUND. No image with this name."""
     ERROR_REASON_USER_NOT_FOUND: _ErrorReason.ValueType  # 29
     """NOT_FOUND. No user with this id."""
+    ERROR_REASON_PROJECT_NOT_FOUND: _ErrorReason.ValueType  # 50
+    """NOT_FOUND. No project with this id."""
+    ERROR_REASON_PROJECT_EXISTS: _ErrorReason.ValueType  # 51
+    """ALREADY_EXISTS. There is a project with this id."""
     ERROR_REASON_STALE_LEASE: _ErrorReason.ValueType  # 30
     """---- about a lease ------------------------------------------------------------------------------------------
 
@@ -99,6 +103,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """UNAVAILABLE. No worker service is known to the queue service, or none answers. Try again later."""
     ERROR_REASON_BROKER_UNAVAILABLE: _ErrorReason.ValueType  # 47
     """UNAVAILABLE. JOBLINE_REDIS_URL is set and that server does not answer. Nothing was stored; try again later."""
+    ERROR_REASON_PROVIDER_UNAVAILABLE: _ErrorReason.ValueType  # 48
+    """UNAVAILABLE. A provider that the call needs, the embedding server say, does not answer as it should. Try again later."""
     ERROR_REASON_WORKER_LOST: _ErrorReason.ValueType  # 60
     """---- of runs (JobError.code) --------------------------------------------------------------------------------
 
@@ -169,6 +175,10 @@ ERROR_REASON_MEDIA_NOT_FOUND: ErrorReason.ValueType  # 28
 """NOT_FOUND. No image with this name."""
 ERROR_REASON_USER_NOT_FOUND: ErrorReason.ValueType  # 29
 """NOT_FOUND. No user with this id."""
+ERROR_REASON_PROJECT_NOT_FOUND: ErrorReason.ValueType  # 50
+"""NOT_FOUND. No project with this id."""
+ERROR_REASON_PROJECT_EXISTS: ErrorReason.ValueType  # 51
+"""ALREADY_EXISTS. There is a project with this id."""
 ERROR_REASON_STALE_LEASE: ErrorReason.ValueType  # 30
 """---- about a lease ------------------------------------------------------------------------------------------
 
@@ -196,6 +206,8 @@ ERROR_REASON_WORKER_UNAVAILABLE: ErrorReason.ValueType  # 46
 """UNAVAILABLE. No worker service is known to the queue service, or none answers. Try again later."""
 ERROR_REASON_BROKER_UNAVAILABLE: ErrorReason.ValueType  # 47
 """UNAVAILABLE. JOBLINE_REDIS_URL is set and that server does not answer. Nothing was stored; try again later."""
+ERROR_REASON_PROVIDER_UNAVAILABLE: ErrorReason.ValueType  # 48
+"""UNAVAILABLE. A provider that the call needs, the embedding server say, does not answer as it should. Try again later."""
 ERROR_REASON_WORKER_LOST: ErrorReason.ValueType  # 60
 """---- of runs (JobError.code) --------------------------------------------------------------------------------
 

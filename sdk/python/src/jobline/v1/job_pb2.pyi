@@ -110,6 +110,28 @@ ATTEMPT_OUTCOME_CANCELLED: AttemptOutcome.ValueType  # 7
 Global___AttemptOutcome: _TypeAlias = AttemptOutcome  # noqa: Y015
 
 @_typing.final
+class InputChunk(_message.Message):
+    """A part of a job's input, in the order of the parts."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ITEMS_JSON_FIELD_NUMBER: _builtins.int
+    items_json: _builtins.str
+    """A JSON array of 1 or more values, at most 512 KiB. The rules of NewJob.payload_json hold; the array counts as a level."""
+    def __init__(
+        self,
+        *,
+        items_json: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["items_json", b"items_json"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___InputChunk: _TypeAlias = InputChunk  # noqa: Y015
+
+@_typing.final
 class Job(_message.Message):
     """A unit of work."""
 
@@ -160,6 +182,7 @@ class Job(_message.Message):
     CANCEL_REQUESTED_AT_FIELD_NUMBER: _builtins.int
     LEASE_FIELD_NUMBER: _builtins.int
     POSITION_FIELD_NUMBER: _builtins.int
+    INPUT_ITEMS_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Assigned by the service: a UUID version 7."""
     queue: _builtins.str
@@ -182,13 +205,17 @@ class Job(_message.Message):
     payload_json: _builtins.str
     """The input, a JSON value of at most 1 MiB."""
     result_json: _builtins.str
-    """The output, a JSON value of at most 1 MiB; empty until the job has succeeded."""
+    """The output, a JSON value of at most 1 MiB, of a job that has succeeded; of a cancelled one what its canceller left there,
+    if anything. Otherwise empty.
+    """
     attempt: _builtins.int
     """Runs begun that counted: 0 before the first claim, 1 during and after the first run."""
     max_attempts: _builtins.int
     """How many counted runs the system makes by itself."""
     position: _builtins.int
     """While PENDING and due: 1 + the number of jobs of the queue that the order puts before it. 0 otherwise."""
+    input_items: _builtins.int
+    """How many values its input has; 0: none, or a change of a watch, which does not tell. See JobService.EnqueueJobWithInput."""
     @_builtins.property
     def run_at(self) -> _timestamp_pb2.Timestamp:
         """Not claimed before this time. For a job that waits for a retry, when the retry is due."""
@@ -253,10 +280,11 @@ class Job(_message.Message):
         cancel_requested_at: _timestamp_pb2.Timestamp | None = ...,
         lease: Global___Lease | None = ...,
         position: _builtins.int = ...,
+        input_items: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["cancel_requested_at", b"cancel_requested_at", "created_at", b"created_at", "error", b"error", "finished_at", b"finished_at", "lease", b"lease", "progress", b"progress", "run_at", b"run_at", "started_at", b"started_at", "updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "cancel_requested_at", b"cancel_requested_at", "concurrency_key", b"concurrency_key", "correlation_id", b"correlation_id", "created_at", b"created_at", "error", b"error", "finished_at", b"finished_at", "id", b"id", "idempotency_key", b"idempotency_key", "kind", b"kind", "labels", b"labels", "lease", b"lease", "max_attempts", b"max_attempts", "owner", b"owner", "payload_json", b"payload_json", "position", b"position", "priority", b"priority", "progress", b"progress", "queue", b"queue", "result_json", b"result_json", "run_at", b"run_at", "seq", b"seq", "started_at", b"started_at", "state", b"state", "updated_at", b"updated_at"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "cancel_requested_at", b"cancel_requested_at", "concurrency_key", b"concurrency_key", "correlation_id", b"correlation_id", "created_at", b"created_at", "error", b"error", "finished_at", b"finished_at", "id", b"id", "idempotency_key", b"idempotency_key", "input_items", b"input_items", "kind", b"kind", "labels", b"labels", "lease", b"lease", "max_attempts", b"max_attempts", "owner", b"owner", "payload_json", b"payload_json", "position", b"position", "priority", b"priority", "progress", b"progress", "queue", b"queue", "result_json", b"result_json", "run_at", b"run_at", "seq", b"seq", "started_at", b"started_at", "state", b"state", "updated_at", b"updated_at"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from jobline.v1 import job_pb2 as jobline_dot_v1_dot_job__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cjobline/v1/job_service.proto\x12\njobline.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x14jobline/v1/job.proto\"J\n\x12\x45nqueueJobsRequest\x12 \n\x04jobs\x18\x01 \x03(\x0b\x32\x12.jobline.v1.NewJob\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"\xc7\x02\n\x06NewJob\x12\r\n\x05queue\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\r\n\x05owner\x18\x03 \x01(\t\x12\x14\n\x0cpayload_json\x18\x04 \x01(\t\x12\x10\n\x08priority\x18\x05 \x01(\x05\x12*\n\x06run_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0f\x63oncurrency_key\x18\x07 \x01(\t\x12\x17\n\x0fidempotency_key\x18\x08 \x01(\t\x12\x16\n\x0e\x63orrelation_id\x18\t \x01(\t\x12.\n\x06labels\x18\n \x03(\x0b\x32\x1e.jobline.v1.NewJob.LabelsEntry\x12\x14\n\x0cmax_attempts\x18\x0b \x01(\x05\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"<\n\x13\x45nqueueJobsResponse\x12%\n\x04jobs\x18\x01 \x03(\x0b\x32\x17.jobline.v1.EnqueuedJob\"/\n\x0b\x45nqueuedJob\x12\n\n\x02id\x18\x01 \x01(\t\x12\x14\n\x0c\x64\x65\x64uplicated\x18\x02 \x01(\x08\"\x1b\n\rGetJobRequest\x12\n\n\x02id\x18\x01 \x01(\t\"|\n\x0eGetJobResponse\x12\x1c\n\x03job\x18\x01 \x01(\x0b\x32\x0f.jobline.v1.Job\x12%\n\x08\x61ttempts\x18\x02 \x03(\x0b\x32\x13.jobline.v1.Attempt\x12%\n\x05steps\x18\x03 \x03(\x0b\x32\x16.jobline.v1.StepOutput\"\xd9\x02\n\x0fListJobsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\r\n\x05queue\x18\x03 \x01(\t\x12\x0c\n\x04kind\x18\x04 \x01(\t\x12\r\n\x05owner\x18\x05 \x01(\t\x12$\n\x06states\x18\x06 \x03(\x0e\x32\x14.jobline.v1.JobState\x12\x37\n\x06labels\x18\x07 \x03(\x0b\x32\'.jobline.v1.ListJobsRequest.LabelsEntry\x12\x31\n\rcreated_after\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0e\x63reated_before\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"J\n\x10ListJobsResponse\x12\x1d\n\x04jobs\x18\x01 \x03(\x0b\x32\x0f.jobline.v1.Job\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"S\n\x10WatchJobsRequest\x12\x0b\n\x03ids\x18\x01 \x03(\t\x12\r\n\x05queue\x18\x02 \x01(\t\x12\r\n\x05owner\x18\x03 \x01(\t\x12\x14\n\x0cresume_after\x18\x04 \x01(\t\"h\n\x11WatchJobsResponse\x12\x11\n\tchange_id\x18\x01 \x01(\t\x12\x0e\n\x06resync\x18\x02 \x01(\x08\x12\x1c\n\x03job\x18\x03 \x01(\x0b\x32\x0f.jobline.v1.Job\x12\x12\n\nremoved_id\x18\x04 \x01(\t\".\n\x10\x43\x61ncelJobRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"1\n\x11\x43\x61ncelJobResponse\x12\x1c\n\x03job\x18\x01 \x01(\x0b\x32\x0f.jobline.v1.Job\"\x1d\n\x0fRetryJobRequest\x12\n\n\x02id\x18\x01 \x01(\t\"0\n\x10RetryJobResponse\x12\x1c\n\x03job\x18\x01 \x01(\x0b\x32\x0f.jobline.v1.Job\"\x1e\n\x10\x44\x65leteJobRequest\x12\n\n\x02id\x18\x01 \x01(\t\"\x13\n\x11\x44\x65leteJobResponse\"\x1f\n\x11\x45xplainJobRequest\x12\n\n\x02id\x18\x01 \x01(\t\"\xac\x01\n\x12\x45xplainJobResponse\x12\x1c\n\x03job\x18\x01 \x01(\x0b\x32\x0f.jobline.v1.Job\x12%\n\x08\x61ttempts\x18\x02 \x03(\x0b\x32\x13.jobline.v1.Attempt\x12$\n\x06\x65vents\x18\x03 \x03(\x0b\x32\x14.jobline.v1.JobEvent\x12+\n\x0bwaiting_for\x18\x04 \x03(\x0b\x32\x16.jobline.v1.WaitReason\"*\n\nWaitReason\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x02 \x01(\t2\xd8\x04\n\nJobService\x12N\n\x0b\x45nqueueJobs\x12\x1e.jobline.v1.EnqueueJobsRequest\x1a\x1f.jobline.v1.EnqueueJobsResponse\x12?\n\x06GetJob\x12\x19.jobline.v1.GetJobRequest\x1a\x1a.jobline.v1.GetJobResponse\x12\x45\n\x08ListJobs\x12\x1b.jobline.v1.ListJobsRequest\x1a\x1c.jobline.v1.ListJobsResponse\x12J\n\tWatchJobs\x12\x1c.jobline.v1.WatchJobsRequest\x1a\x1d.jobline.v1.WatchJobsResponse0\x01\x12H\n\tCancelJob\x12\x1c.jobline.v1.CancelJobRequest\x1a\x1d.jobline.v1.CancelJobResponse\x12\x45\n\x08RetryJob\x12\x1b.jobline.v1.RetryJobRequest\x1a\x1c.jobline.v1.RetryJobResponse\x12H\n\tDeleteJob\x12\x1c.jobline.v1.DeleteJobRequest\x1a\x1d.jobline.v1.DeleteJobResponse\x12K\n\nExplainJob\x12\x1d.jobline.v1.ExplainJobRequest\x1a\x1e.jobline.v1.ExplainJobResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cjobline/v1/job_service.proto\x12\njobline.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x14jobline/v1/job.proto\"J\n\x12\x45nqueueJobsRequest\x12 \n\x04jobs\x18\x01 \x03(\x0b\x32\x12.jobline.v1.NewJob\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"\xc7\x02\n\x06NewJob\x12\r\n\x05queue\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\r\n\x05owner\x18\x03 \x01(\t\x12\x14\n\x0cpayload_json\x18\x04 \x01(\t\x12\x10\n\x08priority\x18\x05 \x01(\x05\x12*\n\x06run_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0f\x63oncurrency_key\x18\x07 \x01(\t\x12\x17\n\x0fidempotency_key\x18\x08 \x01(\t\x12\x16\n\x0e\x63orrelation_id\x18\t \x01(\t\x12.\n\x06labels\x18\n \x03(\x0b\x32\x1e.jobline.v1.NewJob.LabelsEntry\x12\x14\n\x0cmax_attempts\x18\x0b \x01(\x05\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"<\n\x13\x45nqueueJobsResponse\x12%\n\x04jobs\x18\x01 \x03(\x0b\x32\x17.jobline.v1.EnqueuedJob\"/\n\x0b\x45nqueuedJob\x12\n\n\x02id\x18\x01 \x01(\t\x12\x14\n\x0c\x64\x65\x64uplicated\x18\x02 \x01(\x08\"v\n\x1a\x45nqueueJobWithInputRequest\x12\'\n\x03job\x18\x01 \x01(\x0b\x32\x18.jobline.v1.JobWithInputH\x00\x12\'\n\x05\x63hunk\x18\x02 \x01(\x0b\x32\x16.jobline.v1.InputChunkH\x00\x42\x06\n\x04part\"C\n\x0cJobWithInput\x12\x1f\n\x03job\x18\x01 \x01(\x0b\x32\x12.jobline.v1.NewJob\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"R\n\x1b\x45nqueueJobWithInputResponse\x12$\n\x03job\x18\x01 \x01(\x0b\x32\x17.jobline.v1.EnqueuedJob\x12\r\n\x05items\x18\x02 \x01(\x03\"\x1b\n\rGetJobRequest\x12\n\n\x02id\x18\x01 \x01(\t\"|\n\x0eGetJobResponse\x12\x1c\n\x03job\x18\x01 \x01(\x0b\x32\x0f.jobline.v1.Job\x12%\n\x08\x61ttempts\x18\x02 \x03(\x0b\x32\x13.jobline.v1.Attempt\x12%\n\x05steps\x18\x03 \x03(\x0b\x32\x16.jobline.v1.StepOutput\"\xd9\x02\n\x0fListJobsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\r\n\x05queue\x18\x03 \x01(\t\x12\x0c\n\x04kind\x18\x04 \x01(\t\x12\r\n\x05owner\x18\x05 \x01(\t\x12$\n\x06states\x18\x06 \x03(\x0e\x32\x14.jobline.v1.JobState\x12\x37\n\x06labels\x18\x07 \x03(\x0b\x32\'.jobline.v1.ListJobsRequest.LabelsEntry\x12\x31\n\rcreated_after\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0e\x63reated_before\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"J\n\x10ListJobsResponse\x12\x1d\n\x04jobs\x18\x01 \x03(\x0b\x32\x0f.jobline.v1.Job\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"S\n\x10WatchJobsRequest\x12\x0b\n\x03ids\x18\x01 \x03(\t\x12\r\n\x05queue\x18\x02 \x01(\t\x12\r\n\x05owner\x18\x03 \x01(\t\x12\x14\n\x0cresume_after\x18\x04 \x01(\t\"h\n\x11WatchJobsResponse\x12\x11\n\tchange_id\x18\x01 \x01(\t\x12\x0e\n\x06resync\x18\x02 \x01(\x08\x12\x1c\n\x03job\x18\x03 \x01(\x0b\x32\x0f.jobline.v1.Job\x12\x12\n\nremoved_id\x18\x04 \x01(\t\".\n\x10\x43\x61ncelJobRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"1\n\x11\x43\x61ncelJobResponse\x12\x1c\n\x03job\x18\x01 \x01(\x0b\x32\x0f.jobline.v1.Job\"\x1d\n\x0fRetryJobRequest\x12\n\n\x02id\x18\x01 \x01(\t\"0\n\x10RetryJobResponse\x12\x1c\n\x03job\x18\x01 \x01(\x0b\x32\x0f.jobline.v1.Job\"\x1e\n\x10\x44\x65leteJobRequest\x12\n\n\x02id\x18\x01 \x01(\t\"\x13\n\x11\x44\x65leteJobResponse\"\x1f\n\x11\x45xplainJobRequest\x12\n\n\x02id\x18\x01 \x01(\t\"\xac\x01\n\x12\x45xplainJobResponse\x12\x1c\n\x03job\x18\x01 \x01(\x0b\x32\x0f.jobline.v1.Job\x12%\n\x08\x61ttempts\x18\x02 \x03(\x0b\x32\x13.jobline.v1.Attempt\x12$\n\x06\x65vents\x18\x03 \x03(\x0b\x32\x14.jobline.v1.JobEvent\x12+\n\x0bwaiting_for\x18\x04 \x03(\x0b\x32\x16.jobline.v1.WaitReason\"*\n\nWaitReason\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x02 \x01(\t2\xc2\x05\n\nJobService\x12N\n\x0b\x45nqueueJobs\x12\x1e.jobline.v1.EnqueueJobsRequest\x1a\x1f.jobline.v1.EnqueueJobsResponse\x12h\n\x13\x45nqueueJobWithInput\x12&.jobline.v1.EnqueueJobWithInputRequest\x1a\'.jobline.v1.EnqueueJobWithInputResponse(\x01\x12?\n\x06GetJob\x12\x19.jobline.v1.GetJobRequest\x1a\x1a.jobline.v1.GetJobResponse\x12\x45\n\x08ListJobs\x12\x1b.jobline.v1.ListJobsRequest\x1a\x1c.jobline.v1.ListJobsResponse\x12J\n\tWatchJobs\x12\x1c.jobline.v1.WatchJobsRequest\x1a\x1d.jobline.v1.WatchJobsResponse0\x01\x12H\n\tCancelJob\x12\x1c.jobline.v1.CancelJobRequest\x1a\x1d.jobline.v1.CancelJobResponse\x12\x45\n\x08RetryJob\x12\x1b.jobline.v1.RetryJobRequest\x1a\x1c.jobline.v1.RetryJobResponse\x12H\n\tDeleteJob\x12\x1c.jobline.v1.DeleteJobRequest\x1a\x1d.jobline.v1.DeleteJobResponse\x12K\n\nExplainJob\x12\x1d.jobline.v1.ExplainJobRequest\x1a\x1e.jobline.v1.ExplainJobResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -47,38 +47,44 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ENQUEUEJOBSRESPONSE']._serialized_end=565
   _globals['_ENQUEUEDJOB']._serialized_start=567
   _globals['_ENQUEUEDJOB']._serialized_end=614
-  _globals['_GETJOBREQUEST']._serialized_start=616
-  _globals['_GETJOBREQUEST']._serialized_end=643
-  _globals['_GETJOBRESPONSE']._serialized_start=645
-  _globals['_GETJOBRESPONSE']._serialized_end=769
-  _globals['_LISTJOBSREQUEST']._serialized_start=772
-  _globals['_LISTJOBSREQUEST']._serialized_end=1117
+  _globals['_ENQUEUEJOBWITHINPUTREQUEST']._serialized_start=616
+  _globals['_ENQUEUEJOBWITHINPUTREQUEST']._serialized_end=734
+  _globals['_JOBWITHINPUT']._serialized_start=736
+  _globals['_JOBWITHINPUT']._serialized_end=803
+  _globals['_ENQUEUEJOBWITHINPUTRESPONSE']._serialized_start=805
+  _globals['_ENQUEUEJOBWITHINPUTRESPONSE']._serialized_end=887
+  _globals['_GETJOBREQUEST']._serialized_start=889
+  _globals['_GETJOBREQUEST']._serialized_end=916
+  _globals['_GETJOBRESPONSE']._serialized_start=918
+  _globals['_GETJOBRESPONSE']._serialized_end=1042
+  _globals['_LISTJOBSREQUEST']._serialized_start=1045
+  _globals['_LISTJOBSREQUEST']._serialized_end=1390
   _globals['_LISTJOBSREQUEST_LABELSENTRY']._serialized_start=458
   _globals['_LISTJOBSREQUEST_LABELSENTRY']._serialized_end=503
-  _globals['_LISTJOBSRESPONSE']._serialized_start=1119
-  _globals['_LISTJOBSRESPONSE']._serialized_end=1193
-  _globals['_WATCHJOBSREQUEST']._serialized_start=1195
-  _globals['_WATCHJOBSREQUEST']._serialized_end=1278
-  _globals['_WATCHJOBSRESPONSE']._serialized_start=1280
-  _globals['_WATCHJOBSRESPONSE']._serialized_end=1384
-  _globals['_CANCELJOBREQUEST']._serialized_start=1386
-  _globals['_CANCELJOBREQUEST']._serialized_end=1432
-  _globals['_CANCELJOBRESPONSE']._serialized_start=1434
-  _globals['_CANCELJOBRESPONSE']._serialized_end=1483
-  _globals['_RETRYJOBREQUEST']._serialized_start=1485
-  _globals['_RETRYJOBREQUEST']._serialized_end=1514
-  _globals['_RETRYJOBRESPONSE']._serialized_start=1516
-  _globals['_RETRYJOBRESPONSE']._serialized_end=1564
-  _globals['_DELETEJOBREQUEST']._serialized_start=1566
-  _globals['_DELETEJOBREQUEST']._serialized_end=1596
-  _globals['_DELETEJOBRESPONSE']._serialized_start=1598
-  _globals['_DELETEJOBRESPONSE']._serialized_end=1617
-  _globals['_EXPLAINJOBREQUEST']._serialized_start=1619
-  _globals['_EXPLAINJOBREQUEST']._serialized_end=1650
-  _globals['_EXPLAINJOBRESPONSE']._serialized_start=1653
-  _globals['_EXPLAINJOBRESPONSE']._serialized_end=1825
-  _globals['_WAITREASON']._serialized_start=1827
-  _globals['_WAITREASON']._serialized_end=1869
-  _globals['_JOBSERVICE']._serialized_start=1872
-  _globals['_JOBSERVICE']._serialized_end=2472
+  _globals['_LISTJOBSRESPONSE']._serialized_start=1392
+  _globals['_LISTJOBSRESPONSE']._serialized_end=1466
+  _globals['_WATCHJOBSREQUEST']._serialized_start=1468
+  _globals['_WATCHJOBSREQUEST']._serialized_end=1551
+  _globals['_WATCHJOBSRESPONSE']._serialized_start=1553
+  _globals['_WATCHJOBSRESPONSE']._serialized_end=1657
+  _globals['_CANCELJOBREQUEST']._serialized_start=1659
+  _globals['_CANCELJOBREQUEST']._serialized_end=1705
+  _globals['_CANCELJOBRESPONSE']._serialized_start=1707
+  _globals['_CANCELJOBRESPONSE']._serialized_end=1756
+  _globals['_RETRYJOBREQUEST']._serialized_start=1758
+  _globals['_RETRYJOBREQUEST']._serialized_end=1787
+  _globals['_RETRYJOBRESPONSE']._serialized_start=1789
+  _globals['_RETRYJOBRESPONSE']._serialized_end=1837
+  _globals['_DELETEJOBREQUEST']._serialized_start=1839
+  _globals['_DELETEJOBREQUEST']._serialized_end=1869
+  _globals['_DELETEJOBRESPONSE']._serialized_start=1871
+  _globals['_DELETEJOBRESPONSE']._serialized_end=1890
+  _globals['_EXPLAINJOBREQUEST']._serialized_start=1892
+  _globals['_EXPLAINJOBREQUEST']._serialized_end=1923
+  _globals['_EXPLAINJOBRESPONSE']._serialized_start=1926
+  _globals['_EXPLAINJOBRESPONSE']._serialized_end=2098
+  _globals['_WAITREASON']._serialized_start=2100
+  _globals['_WAITREASON']._serialized_end=2142
+  _globals['_JOBSERVICE']._serialized_start=2145
+  _globals['_JOBSERVICE']._serialized_end=2851
 # @@protoc_insertion_point(module_scope)

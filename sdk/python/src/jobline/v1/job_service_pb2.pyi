@@ -107,12 +107,12 @@ class NewJob(_message.Message):
     surrogate. Empty: `{}`.
     """
     priority: _builtins.int
-    """-1000 … 1000, higher first."""
+    """Higher first."""
     concurrency_key: _builtins.str
     """At most 255 characters."""
     idempotency_key: _builtins.str
     """At most 255 characters. The same key with the same content (queue, kind, owner, payload, priority, run_at,
-    concurrency_key) returns the first job's id; with other content the call is refused.
+    concurrency_key, input) returns the first job's id; with other content the call is refused.
     """
     correlation_id: _builtins.str
     """At most 128 characters."""
@@ -191,6 +191,84 @@ class EnqueuedJob(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___EnqueuedJob: _TypeAlias = EnqueuedJob  # noqa: Y015
+
+@_typing.final
+class EnqueueJobWithInputRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    JOB_FIELD_NUMBER: _builtins.int
+    CHUNK_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def job(self) -> Global___JobWithInput: ...
+    @_builtins.property
+    def chunk(self) -> _job_pb2.InputChunk: ...
+    def __init__(
+        self,
+        *,
+        job: Global___JobWithInput | None = ...,
+        chunk: _job_pb2.InputChunk | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk", "job", b"job", "part", b"part"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk", "job", b"job", "part", b"part"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_part: _TypeAlias = _typing.Literal["job", "chunk"]  # noqa: Y015
+    _WhichOneofArgType_part: _TypeAlias = _typing.Literal["part", b"part"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_part) -> _WhichOneofReturnType_part | None: ...
+
+Global___EnqueueJobWithInputRequest: _TypeAlias = EnqueueJobWithInputRequest  # noqa: Y015
+
+@_typing.final
+class JobWithInput(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    JOB_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """See EnqueueJobsRequest.request_id. A repeated call sends the same values, in chunks as it likes: with others it stores
+    another job.
+    """
+    @_builtins.property
+    def job(self) -> Global___NewJob:
+        """Its payload goes beside the input."""
+
+    def __init__(
+        self,
+        *,
+        job: Global___NewJob | None = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["job", b"job"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["job", b"job", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___JobWithInput: _TypeAlias = JobWithInput  # noqa: Y015
+
+@_typing.final
+class EnqueueJobWithInputResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    JOB_FIELD_NUMBER: _builtins.int
+    ITEMS_FIELD_NUMBER: _builtins.int
+    items: _builtins.int
+    """How many values the input has."""
+    @_builtins.property
+    def job(self) -> Global___EnqueuedJob: ...
+    def __init__(
+        self,
+        *,
+        job: Global___EnqueuedJob | None = ...,
+        items: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["job", b"job"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["items", b"items", "job", b"job"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EnqueueJobWithInputResponse: _TypeAlias = EnqueueJobWithInputResponse  # noqa: Y015
 
 @_typing.final
 class GetJobRequest(_message.Message):

@@ -39,6 +39,11 @@ class JobServiceStub:
                 request_serializer=jobline_dot_v1_dot_job__service__pb2.EnqueueJobsRequest.SerializeToString,
                 response_deserializer=jobline_dot_v1_dot_job__service__pb2.EnqueueJobsResponse.FromString,
                 _registered_method=True)
+        self.EnqueueJobWithInput = channel.stream_unary(
+                '/jobline.v1.JobService/EnqueueJobWithInput',
+                request_serializer=jobline_dot_v1_dot_job__service__pb2.EnqueueJobWithInputRequest.SerializeToString,
+                response_deserializer=jobline_dot_v1_dot_job__service__pb2.EnqueueJobWithInputResponse.FromString,
+                _registered_method=True)
         self.GetJob = channel.unary_unary(
                 '/jobline.v1.JobService/GetJob',
                 request_serializer=jobline_dot_v1_dot_job__service__pb2.GetJobRequest.SerializeToString,
@@ -87,6 +92,25 @@ class JobServiceServicer:
         INVALID_ARGUMENT / INVALID_FIELD              a bad field of any job; nothing was stored
         RESOURCE_EXHAUSTED / TOO_LARGE                a payload over 1 MiB
         ALREADY_EXISTS / IDEMPOTENCY_CONFLICT         a key that was used with other content; nothing was stored
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def EnqueueJobWithInput(self, request_iterator, context):
+        """Stores one job whose input is larger than a payload may be: a list of JSON values, sent in chunks. The first message has
+        `job` and nothing else, every other one `chunk`. The job exists, and may start, once all of its input is stored; a call
+        that breaks before leaves nothing that anybody sees. The run reads the input with WorkService.ReadJobInput.
+
+        The initial metadata `jobline-accepted` says that the active service has taken the first message: a client that cannot
+        send its chunks to another service again waits for it. When many such calls are under way it may take a while. A call that
+        is refused is read to its end first, if that comes soon.
+
+        Errors: as EnqueueJobs, of `job`, `chunks[N]` and, for a value of the chunk, `chunks[N][M]`; in addition
+        INVALID_ARGUMENT / INVALID_FIELD              the first message has no job, a later one has one; a chunk is no JSON array
+        of 1 or more values, or has a value that the kind does not take; no chunk;
+        `request`: no message for 5 minutes, or not all within an hour
+        RESOURCE_EXHAUSTED / TOO_LARGE                a chunk over 512 KiB, or more than 256 MiB in all
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -176,6 +200,11 @@ def add_JobServiceServicer_to_server(servicer, server):
                     request_deserializer=jobline_dot_v1_dot_job__service__pb2.EnqueueJobsRequest.FromString,
                     response_serializer=jobline_dot_v1_dot_job__service__pb2.EnqueueJobsResponse.SerializeToString,
             ),
+            'EnqueueJobWithInput': grpc.stream_unary_rpc_method_handler(
+                    servicer.EnqueueJobWithInput,
+                    request_deserializer=jobline_dot_v1_dot_job__service__pb2.EnqueueJobWithInputRequest.FromString,
+                    response_serializer=jobline_dot_v1_dot_job__service__pb2.EnqueueJobWithInputResponse.SerializeToString,
+            ),
             'GetJob': grpc.unary_unary_rpc_method_handler(
                     servicer.GetJob,
                     request_deserializer=jobline_dot_v1_dot_job__service__pb2.GetJobRequest.FromString,
@@ -239,6 +268,33 @@ class JobService:
             '/jobline.v1.JobService/EnqueueJobs',
             jobline_dot_v1_dot_job__service__pb2.EnqueueJobsRequest.SerializeToString,
             jobline_dot_v1_dot_job__service__pb2.EnqueueJobsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EnqueueJobWithInput(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_unary(
+            request_iterator,
+            target,
+            '/jobline.v1.JobService/EnqueueJobWithInput',
+            jobline_dot_v1_dot_job__service__pb2.EnqueueJobWithInputRequest.SerializeToString,
+            jobline_dot_v1_dot_job__service__pb2.EnqueueJobWithInputResponse.FromString,
             options,
             channel_credentials,
             insecure,

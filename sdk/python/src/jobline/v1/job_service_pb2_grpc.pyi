@@ -51,6 +51,21 @@ class JobServiceStub:
       RESOURCE_EXHAUSTED / TOO_LARGE                a payload over 1 MiB
       ALREADY_EXISTS / IDEMPOTENCY_CONFLICT         a key that was used with other content; nothing was stored
     """
+    EnqueueJobWithInput: _grpc.StreamUnaryMultiCallable[_job_service_pb2.EnqueueJobWithInputRequest, _job_service_pb2.EnqueueJobWithInputResponse]
+    """Stores one job whose input is larger than a payload may be: a list of JSON values, sent in chunks. The first message has
+    `job` and nothing else, every other one `chunk`. The job exists, and may start, once all of its input is stored; a call
+    that breaks before leaves nothing that anybody sees. The run reads the input with WorkService.ReadJobInput.
+
+    The initial metadata `jobline-accepted` says that the active service has taken the first message: a client that cannot
+    send its chunks to another service again waits for it. When many such calls are under way it may take a while. A call that
+    is refused is read to its end first, if that comes soon.
+
+    Errors: as EnqueueJobs, of `job`, `chunks[N]` and, for a value of the chunk, `chunks[N][M]`; in addition
+      INVALID_ARGUMENT / INVALID_FIELD              the first message has no job, a later one has one; a chunk is no JSON array
+                                                    of 1 or more values, or has a value that the kind does not take; no chunk;
+                                                    `request`: no message for 5 minutes, or not all within an hour
+      RESOURCE_EXHAUSTED / TOO_LARGE                a chunk over 512 KiB, or more than 256 MiB in all
+    """
     GetJob: _grpc.UnaryUnaryMultiCallable[_job_service_pb2.GetJobRequest, _job_service_pb2.GetJobResponse]
     """Errors:
       INVALID_ARGUMENT / INVALID_FIELD              `id` is not a UUID
@@ -111,6 +126,21 @@ class JobServiceAsyncStub(JobServiceStub):
       INVALID_ARGUMENT / INVALID_FIELD              a bad field of any job; nothing was stored
       RESOURCE_EXHAUSTED / TOO_LARGE                a payload over 1 MiB
       ALREADY_EXISTS / IDEMPOTENCY_CONFLICT         a key that was used with other content; nothing was stored
+    """
+    EnqueueJobWithInput: _aio.StreamUnaryMultiCallable[_job_service_pb2.EnqueueJobWithInputRequest, _job_service_pb2.EnqueueJobWithInputResponse]  # type: ignore[assignment]
+    """Stores one job whose input is larger than a payload may be: a list of JSON values, sent in chunks. The first message has
+    `job` and nothing else, every other one `chunk`. The job exists, and may start, once all of its input is stored; a call
+    that breaks before leaves nothing that anybody sees. The run reads the input with WorkService.ReadJobInput.
+
+    The initial metadata `jobline-accepted` says that the active service has taken the first message: a client that cannot
+    send its chunks to another service again waits for it. When many such calls are under way it may take a while. A call that
+    is refused is read to its end first, if that comes soon.
+
+    Errors: as EnqueueJobs, of `job`, `chunks[N]` and, for a value of the chunk, `chunks[N][M]`; in addition
+      INVALID_ARGUMENT / INVALID_FIELD              the first message has no job, a later one has one; a chunk is no JSON array
+                                                    of 1 or more values, or has a value that the kind does not take; no chunk;
+                                                    `request`: no message for 5 minutes, or not all within an hour
+      RESOURCE_EXHAUSTED / TOO_LARGE                a chunk over 512 KiB, or more than 256 MiB in all
     """
     GetJob: _aio.UnaryUnaryMultiCallable[_job_service_pb2.GetJobRequest, _job_service_pb2.GetJobResponse]  # type: ignore[assignment]
     """Errors:
@@ -175,6 +205,27 @@ class JobServiceServicer(metaclass=_abc_1.ABCMeta):
           INVALID_ARGUMENT / INVALID_FIELD              a bad field of any job; nothing was stored
           RESOURCE_EXHAUSTED / TOO_LARGE                a payload over 1 MiB
           ALREADY_EXISTS / IDEMPOTENCY_CONFLICT         a key that was used with other content; nothing was stored
+        """
+
+    @_abc_1.abstractmethod
+    def EnqueueJobWithInput(
+        self,
+        request_iterator: _MaybeAsyncIterator[_job_service_pb2.EnqueueJobWithInputRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_job_service_pb2.EnqueueJobWithInputResponse, _abc.Awaitable[_job_service_pb2.EnqueueJobWithInputResponse]]:
+        """Stores one job whose input is larger than a payload may be: a list of JSON values, sent in chunks. The first message has
+        `job` and nothing else, every other one `chunk`. The job exists, and may start, once all of its input is stored; a call
+        that breaks before leaves nothing that anybody sees. The run reads the input with WorkService.ReadJobInput.
+
+        The initial metadata `jobline-accepted` says that the active service has taken the first message: a client that cannot
+        send its chunks to another service again waits for it. When many such calls are under way it may take a while. A call that
+        is refused is read to its end first, if that comes soon.
+
+        Errors: as EnqueueJobs, of `job`, `chunks[N]` and, for a value of the chunk, `chunks[N][M]`; in addition
+          INVALID_ARGUMENT / INVALID_FIELD              the first message has no job, a later one has one; a chunk is no JSON array
+                                                        of 1 or more values, or has a value that the kind does not take; no chunk;
+                                                        `request`: no message for 5 minutes, or not all within an hour
+          RESOURCE_EXHAUSTED / TOO_LARGE                a chunk over 512 KiB, or more than 256 MiB in all
         """
 
     @_abc_1.abstractmethod

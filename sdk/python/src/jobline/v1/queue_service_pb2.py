@@ -22,44 +22,49 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from jobline.v1 import queue_pb2 as jobline_dot_v1_dot_queue__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ejobline/v1/queue_service.proto\x12\njobline.v1\x1a\x16jobline/v1/queue.proto\"\x13\n\x11ListQueuesRequest\"7\n\x12ListQueuesResponse\x12!\n\x06queues\x18\x01 \x03(\x0b\x32\x11.jobline.v1.Queue\"6\n\x0fGetQueueRequest\x12\r\n\x05queue\x18\x01 \x01(\t\x12\x14\n\x0cwith_history\x18\x02 \x01(\x08\"4\n\x10GetQueueResponse\x12 \n\x05queue\x18\x01 \x01(\x0b\x32\x11.jobline.v1.Queue\"2\n\x11PauseQueueRequest\x12\r\n\x05queue\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"6\n\x12PauseQueueResponse\x12 \n\x05queue\x18\x01 \x01(\x0b\x32\x11.jobline.v1.Queue\"#\n\x12ResumeQueueRequest\x12\r\n\x05queue\x18\x01 \x01(\t\"7\n\x13ResumeQueueResponse\x12 \n\x05queue\x18\x01 \x01(\x0b\x32\x11.jobline.v1.Queue\"!\n\x10PruneJobsRequest\x12\r\n\x05queue\x18\x01 \x01(\t\"$\n\x11PruneJobsResponse\x12\x0f\n\x07removed\x18\x01 \x01(\x03\"\x14\n\x12ListWorkersRequest\">\n\x13ListWorkersResponse\x12\'\n\x07workers\x18\x01 \x03(\x0b\x32\x16.jobline.v1.WorkerInfo\"$\n\x12\x44rainWorkerRequest\x12\x0e\n\x06worker\x18\x01 \x01(\t\">\n\x13\x44rainWorkerResponse\x12\'\n\x07workers\x18\x01 \x03(\x0b\x32\x16.jobline.v1.WorkerInfo2\xa9\x04\n\x0cQueueService\x12K\n\nListQueues\x12\x1d.jobline.v1.ListQueuesRequest\x1a\x1e.jobline.v1.ListQueuesResponse\x12\x45\n\x08GetQueue\x12\x1b.jobline.v1.GetQueueRequest\x1a\x1c.jobline.v1.GetQueueResponse\x12K\n\nPauseQueue\x12\x1d.jobline.v1.PauseQueueRequest\x1a\x1e.jobline.v1.PauseQueueResponse\x12N\n\x0bResumeQueue\x12\x1e.jobline.v1.ResumeQueueRequest\x1a\x1f.jobline.v1.ResumeQueueResponse\x12H\n\tPruneJobs\x12\x1c.jobline.v1.PruneJobsRequest\x1a\x1d.jobline.v1.PruneJobsResponse\x12N\n\x0bListWorkers\x12\x1e.jobline.v1.ListWorkersRequest\x1a\x1f.jobline.v1.ListWorkersResponse\x12N\n\x0b\x44rainWorker\x12\x1e.jobline.v1.DrainWorkerRequest\x1a\x1f.jobline.v1.DrainWorkerResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ejobline/v1/queue_service.proto\x12\njobline.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16jobline/v1/queue.proto\"\x13\n\x11ListQueuesRequest\"7\n\x12ListQueuesResponse\x12!\n\x06queues\x18\x01 \x03(\x0b\x32\x11.jobline.v1.Queue\"6\n\x0fGetQueueRequest\x12\r\n\x05queue\x18\x01 \x01(\t\x12\x14\n\x0cwith_history\x18\x02 \x01(\x08\"4\n\x10GetQueueResponse\x12 \n\x05queue\x18\x01 \x01(\x0b\x32\x11.jobline.v1.Queue\"2\n\x11PauseQueueRequest\x12\r\n\x05queue\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"6\n\x12PauseQueueResponse\x12 \n\x05queue\x18\x01 \x01(\x0b\x32\x11.jobline.v1.Queue\"#\n\x12ResumeQueueRequest\x12\r\n\x05queue\x18\x01 \x01(\t\"7\n\x13ResumeQueueResponse\x12 \n\x05queue\x18\x01 \x01(\x0b\x32\x11.jobline.v1.Queue\"!\n\x10PruneJobsRequest\x12\r\n\x05queue\x18\x01 \x01(\t\"$\n\x11PruneJobsResponse\x12\x0f\n\x07removed\x18\x01 \x01(\x03\"N\n\x0fRunChoreRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12-\n\tfire_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"#\n\x10RunChoreResponse\x12\x0f\n\x07granted\x18\x01 \x01(\x08\"\x14\n\x12ListWorkersRequest\">\n\x13ListWorkersResponse\x12\'\n\x07workers\x18\x01 \x03(\x0b\x32\x16.jobline.v1.WorkerInfo\"$\n\x12\x44rainWorkerRequest\x12\x0e\n\x06worker\x18\x01 \x01(\t\">\n\x13\x44rainWorkerResponse\x12\'\n\x07workers\x18\x01 \x03(\x0b\x32\x16.jobline.v1.WorkerInfo2\xf0\x04\n\x0cQueueService\x12K\n\nListQueues\x12\x1d.jobline.v1.ListQueuesRequest\x1a\x1e.jobline.v1.ListQueuesResponse\x12\x45\n\x08GetQueue\x12\x1b.jobline.v1.GetQueueRequest\x1a\x1c.jobline.v1.GetQueueResponse\x12K\n\nPauseQueue\x12\x1d.jobline.v1.PauseQueueRequest\x1a\x1e.jobline.v1.PauseQueueResponse\x12N\n\x0bResumeQueue\x12\x1e.jobline.v1.ResumeQueueRequest\x1a\x1f.jobline.v1.ResumeQueueResponse\x12H\n\tPruneJobs\x12\x1c.jobline.v1.PruneJobsRequest\x1a\x1d.jobline.v1.PruneJobsResponse\x12\x45\n\x08RunChore\x12\x1b.jobline.v1.RunChoreRequest\x1a\x1c.jobline.v1.RunChoreResponse\x12N\n\x0bListWorkers\x12\x1e.jobline.v1.ListWorkersRequest\x1a\x1f.jobline.v1.ListWorkersResponse\x12N\n\x0b\x44rainWorker\x12\x1e.jobline.v1.DrainWorkerRequest\x1a\x1f.jobline.v1.DrainWorkerResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'jobline.v1.queue_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_LISTQUEUESREQUEST']._serialized_start=70
-  _globals['_LISTQUEUESREQUEST']._serialized_end=89
-  _globals['_LISTQUEUESRESPONSE']._serialized_start=91
-  _globals['_LISTQUEUESRESPONSE']._serialized_end=146
-  _globals['_GETQUEUEREQUEST']._serialized_start=148
-  _globals['_GETQUEUEREQUEST']._serialized_end=202
-  _globals['_GETQUEUERESPONSE']._serialized_start=204
-  _globals['_GETQUEUERESPONSE']._serialized_end=256
-  _globals['_PAUSEQUEUEREQUEST']._serialized_start=258
-  _globals['_PAUSEQUEUEREQUEST']._serialized_end=308
-  _globals['_PAUSEQUEUERESPONSE']._serialized_start=310
-  _globals['_PAUSEQUEUERESPONSE']._serialized_end=364
-  _globals['_RESUMEQUEUEREQUEST']._serialized_start=366
-  _globals['_RESUMEQUEUEREQUEST']._serialized_end=401
-  _globals['_RESUMEQUEUERESPONSE']._serialized_start=403
-  _globals['_RESUMEQUEUERESPONSE']._serialized_end=458
-  _globals['_PRUNEJOBSREQUEST']._serialized_start=460
-  _globals['_PRUNEJOBSREQUEST']._serialized_end=493
-  _globals['_PRUNEJOBSRESPONSE']._serialized_start=495
-  _globals['_PRUNEJOBSRESPONSE']._serialized_end=531
-  _globals['_LISTWORKERSREQUEST']._serialized_start=533
-  _globals['_LISTWORKERSREQUEST']._serialized_end=553
-  _globals['_LISTWORKERSRESPONSE']._serialized_start=555
-  _globals['_LISTWORKERSRESPONSE']._serialized_end=617
-  _globals['_DRAINWORKERREQUEST']._serialized_start=619
-  _globals['_DRAINWORKERREQUEST']._serialized_end=655
-  _globals['_DRAINWORKERRESPONSE']._serialized_start=657
-  _globals['_DRAINWORKERRESPONSE']._serialized_end=719
-  _globals['_QUEUESERVICE']._serialized_start=722
-  _globals['_QUEUESERVICE']._serialized_end=1275
+  _globals['_LISTQUEUESREQUEST']._serialized_start=103
+  _globals['_LISTQUEUESREQUEST']._serialized_end=122
+  _globals['_LISTQUEUESRESPONSE']._serialized_start=124
+  _globals['_LISTQUEUESRESPONSE']._serialized_end=179
+  _globals['_GETQUEUEREQUEST']._serialized_start=181
+  _globals['_GETQUEUEREQUEST']._serialized_end=235
+  _globals['_GETQUEUERESPONSE']._serialized_start=237
+  _globals['_GETQUEUERESPONSE']._serialized_end=289
+  _globals['_PAUSEQUEUEREQUEST']._serialized_start=291
+  _globals['_PAUSEQUEUEREQUEST']._serialized_end=341
+  _globals['_PAUSEQUEUERESPONSE']._serialized_start=343
+  _globals['_PAUSEQUEUERESPONSE']._serialized_end=397
+  _globals['_RESUMEQUEUEREQUEST']._serialized_start=399
+  _globals['_RESUMEQUEUEREQUEST']._serialized_end=434
+  _globals['_RESUMEQUEUERESPONSE']._serialized_start=436
+  _globals['_RESUMEQUEUERESPONSE']._serialized_end=491
+  _globals['_PRUNEJOBSREQUEST']._serialized_start=493
+  _globals['_PRUNEJOBSREQUEST']._serialized_end=526
+  _globals['_PRUNEJOBSRESPONSE']._serialized_start=528
+  _globals['_PRUNEJOBSRESPONSE']._serialized_end=564
+  _globals['_RUNCHOREREQUEST']._serialized_start=566
+  _globals['_RUNCHOREREQUEST']._serialized_end=644
+  _globals['_RUNCHORERESPONSE']._serialized_start=646
+  _globals['_RUNCHORERESPONSE']._serialized_end=681
+  _globals['_LISTWORKERSREQUEST']._serialized_start=683
+  _globals['_LISTWORKERSREQUEST']._serialized_end=703
+  _globals['_LISTWORKERSRESPONSE']._serialized_start=705
+  _globals['_LISTWORKERSRESPONSE']._serialized_end=767
+  _globals['_DRAINWORKERREQUEST']._serialized_start=769
+  _globals['_DRAINWORKERREQUEST']._serialized_end=805
+  _globals['_DRAINWORKERRESPONSE']._serialized_start=807
+  _globals['_DRAINWORKERRESPONSE']._serialized_end=869
+  _globals['_QUEUESERVICE']._serialized_start=872
+  _globals['_QUEUESERVICE']._serialized_end=1496
 # @@protoc_insertion_point(module_scope)

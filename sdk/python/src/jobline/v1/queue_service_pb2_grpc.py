@@ -59,6 +59,11 @@ class QueueServiceStub:
                 request_serializer=jobline_dot_v1_dot_queue__service__pb2.PruneJobsRequest.SerializeToString,
                 response_deserializer=jobline_dot_v1_dot_queue__service__pb2.PruneJobsResponse.FromString,
                 _registered_method=True)
+        self.RunChore = channel.unary_unary(
+                '/jobline.v1.QueueService/RunChore',
+                request_serializer=jobline_dot_v1_dot_queue__service__pb2.RunChoreRequest.SerializeToString,
+                response_deserializer=jobline_dot_v1_dot_queue__service__pb2.RunChoreResponse.FromString,
+                _registered_method=True)
         self.ListWorkers = channel.unary_unary(
                 '/jobline.v1.QueueService/ListWorkers',
                 request_serializer=jobline_dot_v1_dot_queue__service__pb2.ListWorkersRequest.SerializeToString,
@@ -120,6 +125,17 @@ class QueueServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RunChore(self, request, context):
+        """Asks to be the one who does a chore at one of its times. Whoever is granted it does it; everybody else who asks for the
+        same chore and time, now or later, is told that it is taken. That is all: it does not run anything itself.
+
+        Errors:
+        INVALID_ARGUMENT / INVALID_FIELD              `name` is not 1-64 characters of a-z, 0-9, '_' and '-'; no `fire_time`
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListWorkers(self, request, context):
         """The connected worker sessions.
         """
@@ -164,6 +180,11 @@ def add_QueueServiceServicer_to_server(servicer, server):
                     servicer.PruneJobs,
                     request_deserializer=jobline_dot_v1_dot_queue__service__pb2.PruneJobsRequest.FromString,
                     response_serializer=jobline_dot_v1_dot_queue__service__pb2.PruneJobsResponse.SerializeToString,
+            ),
+            'RunChore': grpc.unary_unary_rpc_method_handler(
+                    servicer.RunChore,
+                    request_deserializer=jobline_dot_v1_dot_queue__service__pb2.RunChoreRequest.FromString,
+                    response_serializer=jobline_dot_v1_dot_queue__service__pb2.RunChoreResponse.SerializeToString,
             ),
             'ListWorkers': grpc.unary_unary_rpc_method_handler(
                     servicer.ListWorkers,
@@ -311,6 +332,33 @@ class QueueService:
             '/jobline.v1.QueueService/PruneJobs',
             jobline_dot_v1_dot_queue__service__pb2.PruneJobsRequest.SerializeToString,
             jobline_dot_v1_dot_queue__service__pb2.PruneJobsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RunChore(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/jobline.v1.QueueService/RunChore',
+            jobline_dot_v1_dot_queue__service__pb2.RunChoreRequest.SerializeToString,
+            jobline_dot_v1_dot_queue__service__pb2.RunChoreResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -59,6 +59,13 @@ class QueueServiceStub:
     Errors:
       NOT_FOUND / QUEUE_NOT_FOUND
     """
+    RunChore: _grpc.UnaryUnaryMultiCallable[_queue_service_pb2.RunChoreRequest, _queue_service_pb2.RunChoreResponse]
+    """Asks to be the one who does a chore at one of its times. Whoever is granted it does it; everybody else who asks for the
+    same chore and time, now or later, is told that it is taken. That is all: it does not run anything itself.
+
+    Errors:
+      INVALID_ARGUMENT / INVALID_FIELD              `name` is not 1-64 characters of a-z, 0-9, '_' and '-'; no `fire_time`
+    """
     ListWorkers: _grpc.UnaryUnaryMultiCallable[_queue_service_pb2.ListWorkersRequest, _queue_service_pb2.ListWorkersResponse]
     """The connected worker sessions."""
     DrainWorker: _grpc.UnaryUnaryMultiCallable[_queue_service_pb2.DrainWorkerRequest, _queue_service_pb2.DrainWorkerResponse]
@@ -95,6 +102,13 @@ class QueueServiceAsyncStub(QueueServiceStub):
 
     Errors:
       NOT_FOUND / QUEUE_NOT_FOUND
+    """
+    RunChore: _aio.UnaryUnaryMultiCallable[_queue_service_pb2.RunChoreRequest, _queue_service_pb2.RunChoreResponse]  # type: ignore[assignment]
+    """Asks to be the one who does a chore at one of its times. Whoever is granted it does it; everybody else who asks for the
+    same chore and time, now or later, is told that it is taken. That is all: it does not run anything itself.
+
+    Errors:
+      INVALID_ARGUMENT / INVALID_FIELD              `name` is not 1-64 characters of a-z, 0-9, '_' and '-'; no `fire_time`
     """
     ListWorkers: _aio.UnaryUnaryMultiCallable[_queue_service_pb2.ListWorkersRequest, _queue_service_pb2.ListWorkersResponse]  # type: ignore[assignment]
     """The connected worker sessions."""
@@ -159,6 +173,19 @@ class QueueServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Errors:
           NOT_FOUND / QUEUE_NOT_FOUND
+        """
+
+    @_abc_1.abstractmethod
+    def RunChore(
+        self,
+        request: _queue_service_pb2.RunChoreRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_queue_service_pb2.RunChoreResponse, _abc.Awaitable[_queue_service_pb2.RunChoreResponse]]:
+        """Asks to be the one who does a chore at one of its times. Whoever is granted it does it; everybody else who asks for the
+        same chore and time, now or later, is told that it is taken. That is all: it does not run anything itself.
+
+        Errors:
+          INVALID_ARGUMENT / INVALID_FIELD              `name` is not 1-64 characters of a-z, 0-9, '_' and '-'; no `fire_time`
         """
 
     @_abc_1.abstractmethod

@@ -1266,6 +1266,60 @@ class ReportProgressResponse(_message.Message):
 Global___ReportProgressResponse: _TypeAlias = ReportProgressResponse  # noqa: Y015
 
 @_typing.final
+class ReadJobInputRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    JOB_ID_FIELD_NUMBER: _builtins.int
+    LEASE_TOKEN_FIELD_NUMBER: _builtins.int
+    FIRST_ITEM_FIELD_NUMBER: _builtins.int
+    job_id: _builtins.str
+    lease_token: _builtins.str
+    first_item: _builtins.int
+    """The number of the first value wanted, from 0."""
+    def __init__(
+        self,
+        *,
+        job_id: _builtins.str = ...,
+        lease_token: _builtins.str = ...,
+        first_item: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["first_item", b"first_item", "job_id", b"job_id", "lease_token", b"lease_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReadJobInputRequest: _TypeAlias = ReadJobInputRequest  # noqa: Y015
+
+@_typing.final
+class ReadJobInputResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FIRST_ITEM_FIELD_NUMBER: _builtins.int
+    TOTAL_ITEMS_FIELD_NUMBER: _builtins.int
+    CHUNK_FIELD_NUMBER: _builtins.int
+    first_item: _builtins.int
+    """The number of the first value in the chunk."""
+    total_items: _builtins.int
+    """How many values the whole input has."""
+    @_builtins.property
+    def chunk(self) -> _job_pb2.InputChunk: ...
+    def __init__(
+        self,
+        *,
+        first_item: _builtins.int = ...,
+        total_items: _builtins.int = ...,
+        chunk: _job_pb2.InputChunk | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk", "first_item", b"first_item", "total_items", b"total_items"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReadJobInputResponse: _TypeAlias = ReadJobInputResponse  # noqa: Y015
+
+@_typing.final
 class CompleteJobRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -54,6 +54,11 @@ class WorkServiceStub:
                 request_serializer=jobline_dot_v1_dot_work__service__pb2.ReportProgressRequest.SerializeToString,
                 response_deserializer=jobline_dot_v1_dot_work__service__pb2.ReportProgressResponse.FromString,
                 _registered_method=True)
+        self.ReadJobInput = channel.unary_stream(
+                '/jobline.v1.WorkService/ReadJobInput',
+                request_serializer=jobline_dot_v1_dot_work__service__pb2.ReadJobInputRequest.SerializeToString,
+                response_deserializer=jobline_dot_v1_dot_work__service__pb2.ReadJobInputResponse.FromString,
+                _registered_method=True)
         self.CompleteJob = channel.unary_unary(
                 '/jobline.v1.WorkService/CompleteJob',
                 request_serializer=jobline_dot_v1_dot_work__service__pb2.CompleteJobRequest.SerializeToString,
@@ -115,12 +120,25 @@ class WorkServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ReportProgress(self, request, context):
-        """Progress (latest wins) and finished steps (stored before the answer).
+        """Progress (latest wins) and finished steps, both stored before the answer.
 
         Errors:
         INVALID_ARGUMENT / INVALID_FIELD
         RESOURCE_EXHAUSTED / TOO_LARGE                a step output over 256 KiB, or 1 MiB for the job
         FAILED_PRECONDITION / STALE_LEASE
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReadJobInput(self, request, context):
+        """The input of a job (JobService.EnqueueJobWithInput), from one of its values on, in the chunks in which it is stored: the
+        first one may begin before that value. The lease may lapse meanwhile, and heartbeats go on as ever. Ends with OK after the
+        last value; of a job without input at once.
+
+        Errors:
+        INVALID_ARGUMENT / INVALID_FIELD              `first_item` is negative
+        FAILED_PRECONDITION / STALE_LEASE             at the beginning or between two chunks
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -183,6 +201,11 @@ def add_WorkServiceServicer_to_server(servicer, server):
                     servicer.ReportProgress,
                     request_deserializer=jobline_dot_v1_dot_work__service__pb2.ReportProgressRequest.FromString,
                     response_serializer=jobline_dot_v1_dot_work__service__pb2.ReportProgressResponse.SerializeToString,
+            ),
+            'ReadJobInput': grpc.unary_stream_rpc_method_handler(
+                    servicer.ReadJobInput,
+                    request_deserializer=jobline_dot_v1_dot_work__service__pb2.ReadJobInputRequest.FromString,
+                    response_serializer=jobline_dot_v1_dot_work__service__pb2.ReadJobInputResponse.SerializeToString,
             ),
             'CompleteJob': grpc.unary_unary_rpc_method_handler(
                     servicer.CompleteJob,
@@ -313,6 +336,33 @@ class WorkService:
             '/jobline.v1.WorkService/ReportProgress',
             jobline_dot_v1_dot_work__service__pb2.ReportProgressRequest.SerializeToString,
             jobline_dot_v1_dot_work__service__pb2.ReportProgressResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReadJobInput(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/jobline.v1.WorkService/ReadJobInput',
+            jobline_dot_v1_dot_work__service__pb2.ReadJobInputRequest.SerializeToString,
+            jobline_dot_v1_dot_work__service__pb2.ReadJobInputResponse.FromString,
             options,
             channel_credentials,
             insecure,

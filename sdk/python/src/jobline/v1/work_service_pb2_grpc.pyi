@@ -75,12 +75,21 @@ class WorkServiceStub:
       INVALID_ARGUMENT / INVALID_FIELD
     """
     ReportProgress: _grpc.UnaryUnaryMultiCallable[_work_service_pb2.ReportProgressRequest, _work_service_pb2.ReportProgressResponse]
-    """Progress (latest wins) and finished steps (stored before the answer).
+    """Progress (latest wins) and finished steps, both stored before the answer.
 
     Errors:
       INVALID_ARGUMENT / INVALID_FIELD
       RESOURCE_EXHAUSTED / TOO_LARGE                a step output over 256 KiB, or 1 MiB for the job
       FAILED_PRECONDITION / STALE_LEASE
+    """
+    ReadJobInput: _grpc.UnaryStreamMultiCallable[_work_service_pb2.ReadJobInputRequest, _work_service_pb2.ReadJobInputResponse]
+    """The input of a job (JobService.EnqueueJobWithInput), from one of its values on, in the chunks in which it is stored: the
+    first one may begin before that value. The lease may lapse meanwhile, and heartbeats go on as ever. Ends with OK after the
+    last value; of a job without input at once.
+
+    Errors:
+      INVALID_ARGUMENT / INVALID_FIELD              `first_item` is negative
+      FAILED_PRECONDITION / STALE_LEASE             at the beginning or between two chunks
     """
     CompleteJob: _grpc.UnaryUnaryMultiCallable[_work_service_pb2.CompleteJobRequest, _work_service_pb2.CompleteJobResponse]
     """Ends a run with success. Repeating it is OK.
@@ -127,12 +136,21 @@ class WorkServiceAsyncStub(WorkServiceStub):
       INVALID_ARGUMENT / INVALID_FIELD
     """
     ReportProgress: _aio.UnaryUnaryMultiCallable[_work_service_pb2.ReportProgressRequest, _work_service_pb2.ReportProgressResponse]  # type: ignore[assignment]
-    """Progress (latest wins) and finished steps (stored before the answer).
+    """Progress (latest wins) and finished steps, both stored before the answer.
 
     Errors:
       INVALID_ARGUMENT / INVALID_FIELD
       RESOURCE_EXHAUSTED / TOO_LARGE                a step output over 256 KiB, or 1 MiB for the job
       FAILED_PRECONDITION / STALE_LEASE
+    """
+    ReadJobInput: _aio.UnaryStreamMultiCallable[_work_service_pb2.ReadJobInputRequest, _work_service_pb2.ReadJobInputResponse]  # type: ignore[assignment]
+    """The input of a job (JobService.EnqueueJobWithInput), from one of its values on, in the chunks in which it is stored: the
+    first one may begin before that value. The lease may lapse meanwhile, and heartbeats go on as ever. Ends with OK after the
+    last value; of a job without input at once.
+
+    Errors:
+      INVALID_ARGUMENT / INVALID_FIELD              `first_item` is negative
+      FAILED_PRECONDITION / STALE_LEASE             at the beginning or between two chunks
     """
     CompleteJob: _aio.UnaryUnaryMultiCallable[_work_service_pb2.CompleteJobRequest, _work_service_pb2.CompleteJobResponse]  # type: ignore[assignment]
     """Ends a run with success. Repeating it is OK.
@@ -200,12 +218,27 @@ class WorkServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _work_service_pb2.ReportProgressRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_work_service_pb2.ReportProgressResponse, _abc.Awaitable[_work_service_pb2.ReportProgressResponse]]:
-        """Progress (latest wins) and finished steps (stored before the answer).
+        """Progress (latest wins) and finished steps, both stored before the answer.
 
         Errors:
           INVALID_ARGUMENT / INVALID_FIELD
           RESOURCE_EXHAUSTED / TOO_LARGE                a step output over 256 KiB, or 1 MiB for the job
           FAILED_PRECONDITION / STALE_LEASE
+        """
+
+    @_abc_1.abstractmethod
+    def ReadJobInput(
+        self,
+        request: _work_service_pb2.ReadJobInputRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_work_service_pb2.ReadJobInputResponse], _abc.AsyncIterator[_work_service_pb2.ReadJobInputResponse]]:
+        """The input of a job (JobService.EnqueueJobWithInput), from one of its values on, in the chunks in which it is stored: the
+        first one may begin before that value. The lease may lapse meanwhile, and heartbeats go on as ever. Ends with OK after the
+        last value; of a job without input at once.
+
+        Errors:
+          INVALID_ARGUMENT / INVALID_FIELD              `first_item` is negative
+          FAILED_PRECONDITION / STALE_LEASE             at the beginning or between two chunks
         """
 
     @_abc_1.abstractmethod

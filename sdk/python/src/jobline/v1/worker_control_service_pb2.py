@@ -23,19 +23,24 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
+from jobline.v1 import embedding_pb2 as jobline_dot_v1_dot_embedding__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'jobline/v1/worker_control_service.proto\x12\njobline.v1\x1a\x1egoogle/protobuf/duration.proto\"\x9d\x01\n\x11ProcessNowRequest\x12\r\n\x05queue\x18\x01 \x01(\t\x12\r\n\x05owner\x18\x02 \x01(\t\x12\x10\n\x08max_jobs\x18\x03 \x01(\x05\x12,\n\tclaim_for\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12*\n\x07run_for\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\"\\\n\x12ProcessNowResponse\x12\x11\n\tattempted\x18\x01 \x01(\x05\x12\x11\n\tsucceeded\x18\x02 \x01(\x05\x12\x0e\n\x06\x66\x61iled\x18\x03 \x01(\x05\x12\x10\n\x08\x63omplete\x18\x04 \x01(\x08\x32\x63\n\x14WorkerControlService\x12K\n\nProcessNow\x12\x1d.jobline.v1.ProcessNowRequest\x1a\x1e.jobline.v1.ProcessNowResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'jobline/v1/worker_control_service.proto\x12\njobline.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1ajobline/v1/embedding.proto\"\xb4\x01\n\x11ProcessNowRequest\x12\r\n\x05queue\x18\x01 \x01(\t\x12\r\n\x05owner\x18\x02 \x01(\t\x12\x10\n\x08max_jobs\x18\x03 \x01(\x05\x12,\n\tclaim_for\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12*\n\x07run_for\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x15\n\rown_runs_only\x18\x06 \x01(\x08\"\\\n\x12ProcessNowResponse\x12\x11\n\tattempted\x18\x01 \x01(\x05\x12\x11\n\tsucceeded\x18\x02 \x01(\x05\x12\x0e\n\x06\x66\x61iled\x18\x03 \x01(\x05\x12\x10\n\x08\x63omplete\x18\x04 \x01(\x08\"\x1d\n\x0c\x45mbedRequest\x12\r\n\x05texts\x18\x01 \x03(\t\"4\n\rEmbedResponse\x12#\n\x07vectors\x18\x01 \x03(\x0b\x32\x12.jobline.v1.Vector2\xa1\x01\n\x14WorkerControlService\x12K\n\nProcessNow\x12\x1d.jobline.v1.ProcessNowRequest\x1a\x1e.jobline.v1.ProcessNowResponse\x12<\n\x05\x45mbed\x12\x18.jobline.v1.EmbedRequest\x1a\x19.jobline.v1.EmbedResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'jobline.v1.worker_control_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_PROCESSNOWREQUEST']._serialized_start=88
-  _globals['_PROCESSNOWREQUEST']._serialized_end=245
-  _globals['_PROCESSNOWRESPONSE']._serialized_start=247
-  _globals['_PROCESSNOWRESPONSE']._serialized_end=339
-  _globals['_WORKERCONTROLSERVICE']._serialized_start=341
-  _globals['_WORKERCONTROLSERVICE']._serialized_end=440
+  _globals['_PROCESSNOWREQUEST']._serialized_start=116
+  _globals['_PROCESSNOWREQUEST']._serialized_end=296
+  _globals['_PROCESSNOWRESPONSE']._serialized_start=298
+  _globals['_PROCESSNOWRESPONSE']._serialized_end=390
+  _globals['_EMBEDREQUEST']._serialized_start=392
+  _globals['_EMBEDREQUEST']._serialized_end=421
+  _globals['_EMBEDRESPONSE']._serialized_start=423
+  _globals['_EMBEDRESPONSE']._serialized_end=475
+  _globals['_WORKERCONTROLSERVICE']._serialized_start=478
+  _globals['_WORKERCONTROLSERVICE']._serialized_end=639
 # @@protoc_insertion_point(module_scope)

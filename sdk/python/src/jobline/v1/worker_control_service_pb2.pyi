@@ -15,9 +15,12 @@ Errors that any call can meet:
   UNAVAILABLE / DRAINING                   the worker is stopping, and has run some of what was asked for
 """
 
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
+from google.protobuf.internal import containers as _containers
+from jobline.v1 import embedding_pb2 as _embedding_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -38,20 +41,26 @@ class ProcessNowRequest(_message.Message):
     MAX_JOBS_FIELD_NUMBER: _builtins.int
     CLAIM_FOR_FIELD_NUMBER: _builtins.int
     RUN_FOR_FIELD_NUMBER: _builtins.int
+    OWN_RUNS_ONLY_FIELD_NUMBER: _builtins.int
     queue: _builtins.str
     """Required."""
     owner: _builtins.str
     """Only jobs of this owner; empty: of all."""
     max_jobs: _builtins.int
     """At most so many jobs; 0: all that are due."""
+    own_runs_only: _builtins.bool
+    """Wait for nothing that cannot be claimed at once, because others hold it or a limit keeps it: answer when this call's own
+    runs have ended. What becomes due meanwhile is claimed, too, such as the continuation of a job that this call has run;
+    without a limit such a call may never end.
+    """
     @_builtins.property
     def claim_for(self) -> _duration_pb2.Duration:
         """Stop claiming after this time; unset: claim until nothing is left."""
 
     @_builtins.property
     def run_for(self) -> _duration_pb2.Duration:
-        """Answer after this time at the latest; what still runs then is given back without counting an attempt. Unset: wait for
-        the end of every run.
+        """Answer after this time, or a few seconds later; what still runs then is given back without counting an attempt, unless
+        it ends by itself in those seconds. Unset: wait for the end of every run.
         """
 
     def __init__(
@@ -62,10 +71,11 @@ class ProcessNowRequest(_message.Message):
         max_jobs: _builtins.int = ...,
         claim_for: _duration_pb2.Duration | None = ...,
         run_for: _duration_pb2.Duration | None = ...,
+        own_runs_only: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["claim_for", b"claim_for", "run_for", b"run_for"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["claim_for", b"claim_for", "max_jobs", b"max_jobs", "owner", b"owner", "queue", b"queue", "run_for", b"run_for"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["claim_for", b"claim_for", "max_jobs", b"max_jobs", "own_runs_only", b"own_runs_only", "owner", b"owner", "queue", b"queue", "run_for", b"run_for"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -103,3 +113,47 @@ class ProcessNowResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ProcessNowResponse: _TypeAlias = ProcessNowResponse  # noqa: Y015
+
+@_typing.final
+class EmbedRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TEXTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def texts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """1-25 texts of 1-32 768 characters."""
+
+    def __init__(
+        self,
+        *,
+        texts: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["texts", b"texts"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EmbedRequest: _TypeAlias = EmbedRequest  # noqa: Y015
+
+@_typing.final
+class EmbedResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VECTORS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def vectors(self) -> _containers.RepeatedCompositeFieldContainer[_embedding_pb2.Vector]:
+        """In the order of the texts."""
+
+    def __init__(
+        self,
+        *,
+        vectors: _abc.Iterable[_embedding_pb2.Vector] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["vectors", b"vectors"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EmbedResponse: _TypeAlias = EmbedResponse  # noqa: Y015

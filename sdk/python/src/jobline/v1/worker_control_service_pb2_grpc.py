@@ -39,6 +39,11 @@ class WorkerControlServiceStub:
                 request_serializer=jobline_dot_v1_dot_worker__control__service__pb2.ProcessNowRequest.SerializeToString,
                 response_deserializer=jobline_dot_v1_dot_worker__control__service__pb2.ProcessNowResponse.FromString,
                 _registered_method=True)
+        self.Embed = channel.unary_unary(
+                '/jobline.v1.WorkerControlService/Embed',
+                request_serializer=jobline_dot_v1_dot_worker__control__service__pb2.EmbedRequest.SerializeToString,
+                response_deserializer=jobline_dot_v1_dot_worker__control__service__pb2.EmbedResponse.FromString,
+                _registered_method=True)
 
 
 class WorkerControlServiceServicer:
@@ -60,6 +65,17 @@ class WorkerControlServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Embed(self, request, context):
+        """Vectors of texts, by the embedder with which this worker embeds records: what is near in meaning is near by cosine.
+
+        Errors:
+        INVALID_ARGUMENT / INVALID_FIELD
+        UNAVAILABLE / PROVIDER_UNAVAILABLE            the embedding server does not answer, or not with vectors of the right length
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_WorkerControlServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -67,6 +83,11 @@ def add_WorkerControlServiceServicer_to_server(servicer, server):
                     servicer.ProcessNow,
                     request_deserializer=jobline_dot_v1_dot_worker__control__service__pb2.ProcessNowRequest.FromString,
                     response_serializer=jobline_dot_v1_dot_worker__control__service__pb2.ProcessNowResponse.SerializeToString,
+            ),
+            'Embed': grpc.unary_unary_rpc_method_handler(
+                    servicer.Embed,
+                    request_deserializer=jobline_dot_v1_dot_worker__control__service__pb2.EmbedRequest.FromString,
+                    response_serializer=jobline_dot_v1_dot_worker__control__service__pb2.EmbedResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -96,6 +117,33 @@ class WorkerControlService:
             '/jobline.v1.WorkerControlService/ProcessNow',
             jobline_dot_v1_dot_worker__control__service__pb2.ProcessNowRequest.SerializeToString,
             jobline_dot_v1_dot_worker__control__service__pb2.ProcessNowResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Embed(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/jobline.v1.WorkerControlService/Embed',
+            jobline_dot_v1_dot_worker__control__service__pb2.EmbedRequest.SerializeToString,
+            jobline_dot_v1_dot_worker__control__service__pb2.EmbedResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -55,6 +55,13 @@ class WorkerControlServiceStub:
     Errors:
       INVALID_ARGUMENT / INVALID_FIELD
     """
+    Embed: _grpc.UnaryUnaryMultiCallable[_worker_control_service_pb2.EmbedRequest, _worker_control_service_pb2.EmbedResponse]
+    """Vectors of texts, by the embedder with which this worker embeds records: what is near in meaning is near by cosine.
+
+    Errors:
+      INVALID_ARGUMENT / INVALID_FIELD
+      UNAVAILABLE / PROVIDER_UNAVAILABLE            the embedding server does not answer, or not with vectors of the right length
+    """
 
 @_typing.type_check_only
 class WorkerControlServiceAsyncStub(WorkerControlServiceStub):
@@ -70,6 +77,13 @@ class WorkerControlServiceAsyncStub(WorkerControlServiceStub):
 
     Errors:
       INVALID_ARGUMENT / INVALID_FIELD
+    """
+    Embed: _aio.UnaryUnaryMultiCallable[_worker_control_service_pb2.EmbedRequest, _worker_control_service_pb2.EmbedResponse]  # type: ignore[assignment]
+    """Vectors of texts, by the embedder with which this worker embeds records: what is near in meaning is near by cosine.
+
+    Errors:
+      INVALID_ARGUMENT / INVALID_FIELD
+      UNAVAILABLE / PROVIDER_UNAVAILABLE            the embedding server does not answer, or not with vectors of the right length
     """
 
 class WorkerControlServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -89,6 +103,19 @@ class WorkerControlServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Errors:
           INVALID_ARGUMENT / INVALID_FIELD
+        """
+
+    @_abc_1.abstractmethod
+    def Embed(
+        self,
+        request: _worker_control_service_pb2.EmbedRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_worker_control_service_pb2.EmbedResponse, _abc.Awaitable[_worker_control_service_pb2.EmbedResponse]]:
+        """Vectors of texts, by the embedder with which this worker embeds records: what is near in meaning is near by cosine.
+
+        Errors:
+          INVALID_ARGUMENT / INVALID_FIELD
+          UNAVAILABLE / PROVIDER_UNAVAILABLE            the embedding server does not answer, or not with vectors of the right length
         """
 
 def add_WorkerControlServiceServicer_to_server(servicer: WorkerControlServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

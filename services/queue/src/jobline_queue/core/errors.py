@@ -4,8 +4,8 @@
 
     JoblineError
     ├── Unauthenticated, Forbidden
-    ├── InvalidField, ProtocolViolation, TooLarge, IdempotencyConflict
-    ├── NotFound (job, queue, worker, e-mail, business, organization, media, user)
+    ├── InvalidField, ProtocolViolation, TooLarge, IdempotencyConflict, ProjectExists
+    ├── NotFound (job, queue, worker, e-mail, business, organization, media, user, project)
     ├── IllegalTransition, CountChanged
     ├── StaleLease, RunCancelled
     └── NotActive, DatabaseUnavailable, Draining, WorkerUnavailable, BrokerUnavailable, Superseded
@@ -68,6 +68,13 @@ class IdempotencyConflict(JoblineError):
 
     def __init__(self, field: str) -> None:
         super().__init__(f"{field}: the idempotency key was used before with other content")
+
+
+class ProjectExists(JoblineError):
+    reason = "PROJECT_EXISTS"
+
+    def __init__(self, project_id: str) -> None:
+        super().__init__(f"project {project_id} exists already")
 
 
 class NotFound(JoblineError):

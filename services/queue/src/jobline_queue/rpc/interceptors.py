@@ -23,7 +23,7 @@ from jobline_queue.rpc.rules import RULES
 
 logger = logging.getLogger(__name__)
 
-#: Reason → status. A reflection test proves that it is complete.
+#: Reason → status, but for the reasons that only worker services give. A reflection test proves that it is complete.
 STATUSES: dict[str, int] = {
     "UNAUTHENTICATED": code_pb2.UNAUTHENTICATED,
     "FORBIDDEN": code_pb2.PERMISSION_DENIED,
@@ -38,6 +38,8 @@ STATUSES: dict[str, int] = {
     "ORGANIZATION_NOT_FOUND": code_pb2.NOT_FOUND,
     "MEDIA_NOT_FOUND": code_pb2.NOT_FOUND,
     "USER_NOT_FOUND": code_pb2.NOT_FOUND,
+    "PROJECT_NOT_FOUND": code_pb2.NOT_FOUND,
+    "PROJECT_EXISTS": code_pb2.ALREADY_EXISTS,
     "ILLEGAL_TRANSITION": code_pb2.FAILED_PRECONDITION,
     "COUNT_CHANGED": code_pb2.FAILED_PRECONDITION,
     "STALE_LEASE": code_pb2.FAILED_PRECONDITION,
