@@ -92,8 +92,8 @@ async def test_an_idempotency_key_returns_the_first_job_and_refuses_other_conten
 
 async def test_a_bad_field_is_named(client: AsyncJoblineClient):
     with pytest.raises(InvalidField) as caught:
-        await client.enqueue("test", "thing", priority=5000)
-    assert any("priority" in violation.field for violation in caught.value.violations)
+        await client.enqueue("test", "thing", max_attempts=5000)
+    assert any("max_attempts" in violation.field for violation in caught.value.violations)
 
 
 async def test_a_payload_that_json_cannot_hold_is_refused_before_it_travels(client: AsyncJoblineClient):

@@ -96,6 +96,7 @@ def test_a_number_that_passes_is_stored_however_it_is_written(connection: Connec
 
 
 @_PER_TEST
+@example('{"a": "\\u0000", "a": 1}')
 @given(st.text(st.sampled_from('{}[],:"\\u0dD8aeE+-.19 \n'), max_size=40))
 def test_broken_text_never_passes_what_a_database_refuses(connection: Connection, text: str):
     if passes(text):

@@ -25,6 +25,7 @@ from jobline.v1 import (
     communication_service_pb2_grpc,
     content_service_pb2_grpc,
     email_service_pb2_grpc,
+    ingestion_service_pb2_grpc,
     job_pb2,
     job_service_pb2_grpc,
     queue_service_pb2_grpc,
@@ -108,6 +109,7 @@ class Calls:
         self.emails = self._service(email_service_pb2_grpc.EmailServiceStub)
         self.communications = self._service(communication_service_pb2_grpc.CommunicationServiceStub)
         self.content = self._service(content_service_pb2_grpc.ContentServiceStub)
+        self.ingestion = self._service(ingestion_service_pb2_grpc.IngestionServiceStub)
 
     def _service(self, stub: Any) -> _Service:
         return _Service(stub(self.channel), self.metadata)

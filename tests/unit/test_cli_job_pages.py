@@ -163,6 +163,11 @@ def test_an_explanation_fits_on_one_screen_and_points_to_the_rest() -> None:
     assert "jobline jobs show j1" in page
 
 
+def test_the_number_of_values_of_an_input_is_shown_where_there_is_one() -> None:
+    pages = [text_of(show_page(story(job(JobState.PENDING, input_items=count)), NOW)) for count in (4711, 0)]
+    assert ["4711" in page for page in pages] == ["input_items" in page for page in pages] == [True, False]
+
+
 def test_hostile_content_is_shown_and_not_obeyed() -> None:
     hostile = job(
         JobState.FAILED,

@@ -26,6 +26,10 @@ def deep(levels: int) -> str:
         '"\\\\u0000"',
         '"\\\\ud800"',
         json.dumps("x" * (MAX_BYTES - 2)),
+        # Wide, not deep; and what stands in strings is neither a bracket nor a number.
+        "[" + "[[]]," * 100 + deep(63) + "]",
+        json.dumps(["[" * 70 + '"{\\' * 70, "3e999", "\\", "é\n", "12345678901234567890"]),
+        json.dumps([{"id": "018f3e5c-0e10-7000", "tags": ["a"], "n": -1.5, "x": {}}] * 100),
     ],
 )
 def test_values_that_a_database_can_keep_are_taken(text: str):
@@ -49,8 +53,17 @@ def test_values_that_a_database_can_keep_are_taken(text: str):
         '"\\ud800"',
         '["\\udc00\\ud800"]',
         '{"\\udfff": 1}',
+        # Of a key that comes again a parser keeps the last value, but a database reads them all.
+        '{"a": "\\u0000", "a": 1}',
+        '{"a": {"\\ud800": 1}, "a": 1}',
+        '{"a": ' + deep(64) + ', "a": 1}',
         deep(65),
         deep(100_000),
+        "[" + "[[]]," * 100 + deep(64) + "]",
+        '["[", "\\\\", ' + deep(64) + "]",
+        json.dumps([{"a": []}] * 100)[:-1] + ', "\\u0000"]',
+        json.dumps([{"a": []}] * 100)[:-1] + ", 1e999]",
+        json.dumps([{"a": []}] * 100)[:-1] + f", {2**63}]",
         str(2**63),
         str(-(2**63) - 1),
         "9" * 5000,

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import os
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
@@ -43,6 +44,7 @@ class GrpcLoop:
 
     def __init__(self) -> None:
         self._loop = new_event_loop()
+        self._process = os.getpid()
         self._thread = threading.Thread(target=self._serve, name="jobline-grpc", daemon=True)
         self._thread.start()
         atexit.register(self._stop)
@@ -53,7 +55,16 @@ class GrpcLoop:
             self._loop.call_soon_threadsafe(function, *arguments)
 
     def submit(self, coroutine: Coroutine[Any, Any, T]) -> Future[T]:
-        """Runs a coroutine in the loop; the future may be waited for in any thread but the loop's."""
+        """Runs a coroutine in the loop; the future may be waited for in any thread but the loop's.
+
+        Raises RuntimeError in a child that was forked: the thread stayed behind, and nobody would ever run it.
+        """
+        if os.getpid() != self._process:
+            coroutine.close()
+            raise RuntimeError(
+                "this process was forked from one that used gRPC, which does not survive that: start it by "
+                "multiprocessing.get_context('spawn')"
+            )
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
 
     async def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
@@ -62,10 +73,21 @@ class GrpcLoop:
             return await coroutine
         return await asyncio.wrap_future(self.submit(coroutine))
 
-    @property
-    def is_current(self) -> bool:
-        """Whether the caller runs on the loop's thread, where waiting for it would wait forever."""
-        return threading.current_thread() is self._thread
+    def wait(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Runs a coroutine in the loop while the calling thread waits for its result.
+
+        Raises RuntimeError in the loop's own thread, where waiting for it would wait forever.
+        """
+        if threading.current_thread() is self._thread:
+            coroutine.close()
+            raise RuntimeError("a blocking call cannot be made in the gRPC loop's own thread")
+        future = self.submit(coroutine)
+        try:
+            return future.result()
+        except BaseException:
+            # A KeyboardInterrupt in the waiting thread leaves nobody to want the answer.
+            future.cancel()
+            raise
 
     def _serve(self) -> None:
         asyncio.set_event_loop(self._loop)

@@ -6,7 +6,10 @@ Errors travel as a status with google.rpc.ErrorInfo (domain "jobline"), bad fiel
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from contextvars import ContextVar
 from typing import Any
 
 import grpc
@@ -18,7 +21,7 @@ from grpc_status import rpc_status
 
 from jobline.errors import FieldViolation
 
-__all__ = ["CallGuard", "correlation_id_of", "failure"]
+__all__ = ["ACCEPTED_KEY", "CallGuard", "accept", "correlation_id_of", "failure"]
 
 #: Services that need no token: probes and tools ask them.
 _OPEN_PREFIXES = ("/grpc.health.v1.", "/grpc.reflection.")
@@ -26,6 +29,18 @@ _OPEN_PREFIXES = ("/grpc.health.v1.", "/grpc.reflection.")
 #: The request's id, made or passed on by the gateway; joins the logs of all services and the jobs that are stored.
 CORRELATION_KEY = "x-request-id"
 
+#: Initial metadata of a call that takes a stream of requests: the active service has taken the first one. A client that
+#: cannot send the rest twice waits for it.
+ACCEPTED_KEY = "jobline-accepted"
+#: Whether the call under way has said so.
+_accepted: ContextVar[bool] = ContextVar("accepted", default=False)
+
+#: Seconds that a client has for each message of a stream of requests, and for all of them.
+_MESSAGE_WITHIN, _STREAM_WITHIN = 300.0, 3600.0
+
+#: Seconds that a client has for each message, and for all, of the rest of a call that is refused. One that has not heard yet
+#: that it was accepted may be waiting for that, and send nothing.
+_REST_WITHIN, _REST_BEFORE_ACCEPTED, _WHOLE_REST_WITHIN = 5.0, 0.25, 60.0
 _MAX_MESSAGE = 2000
 _MAX_VIOLATIONS = 100
 #: What a caller is told to wait after UNAVAILABLE: the time between two tries of a standby to become active.
@@ -70,6 +85,8 @@ class CallGuard(aio.ServerInterceptor):  # type: ignore[type-arg]
             return grpc.unary_unary_rpc_method_handler(self._call(handler.unary_unary, method), **serializers)
         if handler.unary_stream:
             return grpc.unary_stream_rpc_method_handler(self._stream(handler.unary_stream, method), **serializers)
+        if handler.stream_unary:
+            return grpc.stream_unary_rpc_method_handler(self._collect(handler.stream_unary, method), **serializers)
         return grpc.stream_stream_rpc_method_handler(self._call(handler.stream_stream, method), **serializers)
 
     def _call(self, inner: Handler, method: str) -> Handler:
@@ -95,6 +112,18 @@ class CallGuard(aio.ServerInterceptor):  # type: ignore[type-arg]
 
         return call
 
+    def _collect(self, inner: Handler, method: str) -> Handler:
+        async def call(requests: Any, context: Any) -> Any:
+            try:
+                return await inner(_in_time(requests, context), context)
+            except aio.AbortError:
+                raise
+            except Exception:
+                await _read_to_the_end(aiter(requests))
+                raise
+
+        return self._call(call, method)
+
     async def _abort(self, context: Any, error: Exception, method: str) -> None:
         if isinstance(error, aio.AbortError):
             raise error
@@ -115,10 +144,50 @@ def _read_or_none(read: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
 
 async def _check_read(request: Any, context: Any) -> None:
     if request is None:
-        expected = FieldViolation("request", "expected a message of this call's type")
-        message = f"{expected.field}: {expected.description}"
-        status = failure(code_pb2.INVALID_ARGUMENT, "INVALID_FIELD", message, violations=[expected])
-        await context.abort_with_status(rpc_status.to_status(status))
+        await _refuse(context, "expected a message of this call's type")
+
+
+async def _refuse(context: Any, expected: str) -> None:
+    violation = FieldViolation("request", expected)
+    message = f"{violation.field}: {violation.description}"
+    status = failure(code_pb2.INVALID_ARGUMENT, "INVALID_FIELD", message, violations=[violation])
+    await context.abort_with_status(rpc_status.to_status(status))
+
+
+async def _in_time(requests: Any, context: Any) -> AsyncIterator[Any]:
+    """The messages of a stream of requests. A client that sends none for too long is refused: what is kept for it would be
+    kept for ever."""
+    messages, now = aiter(requests), asyncio.get_running_loop().time
+    ends_at = now() + _STREAM_WITHIN
+    while True:
+        try:
+            async with asyncio.timeout_at(min(now() + _MESSAGE_WITHIN, ends_at)):
+                request = await anext(messages)
+        except StopAsyncIteration:
+            return
+        except TimeoutError:
+            await _refuse(
+                context, f"expected within {_MESSAGE_WITHIN:g} s, and all of them within {_STREAM_WITHIN:g} s"
+            )
+        await _check_read(request, context)
+        yield request
+
+
+async def accept(context: Any) -> None:
+    """Tells the client of a stream of requests that its first one is taken. To be called before the second one is read."""
+    await context.send_initial_metadata(((ACCEPTED_KEY, "1"),))
+    _accepted.set(True)
+
+
+async def _read_to_the_end(requests: AsyncIterator[Any]) -> None:
+    """Before a refusal. To a client of grpc.aio, a write that fails because the call has ended is an internal error, whatever
+    the call has ended with: only who could send all hears why it was refused."""
+    idle = _REST_WITHIN if _accepted.get() else _REST_BEFORE_ACCEPTED
+    with contextlib.suppress(Exception):
+        async with asyncio.timeout(_WHOLE_REST_WITHIN):
+            while True:
+                async with asyncio.timeout(idle):
+                    await anext(requests)  # until it raises StopAsyncIteration
 
 
 def correlation_id_of(metadata: Iterable[tuple[str, Any]]) -> str:

@@ -65,6 +65,7 @@ def _field_texts(job: Job, now: datetime) -> Iterator[tuple[str, str]]:
     yield "kind", job.kind
     yield "owner", job.owner
     yield "position", str(job.position or "")
+    yield "input_items", str(job.input_items or "")
     yield "priority", str(job.priority or "")
     yield "attempt", f"{job.attempt} of {job.max_attempts}"
     yield "progress", _progress(job.progress)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from types import TracebackType
 from typing import Self
 
 import uuid_utils
 
-from jobline.client import convert
+from jobline.client import convert, job_input
 from jobline.client.batcher import Batcher, requests
 from jobline.client.calls import DEFAULT_DEADLINE, Calls, account_stub, job_stub, queue_stub
 from jobline.client.models import (
@@ -106,6 +106,31 @@ class AsyncJoblineClient:
         for request in list(requests(jobs)):
             stored += [EnqueuedJob(job.id, job.deduplicated) for job in await self._send(request)]
         return stored
+
+    async def enqueue_with_input(
+        self, job: NewJob, items: Iterable[Json] | AsyncIterable[Json], *, request_id: str = ""
+    ) -> EnqueuedJob:
+        """Stores one job with an input, a list of JSON values that may be larger than a payload: up to 256 MiB in all.
+
+        Items are taken one by one as they are sent; the job exists once the last one is stored. The deadline counts for each
+        step, not for the whole, and not for what `items` does; but the service waits 5 minutes for a chunk of 512 KiB to be
+        full, and an hour for all of them. A call that got no answer is made again if `items` can be iterated again, a list
+        say; of an iterator only as long as nothing was taken from it. `request_id` (a UUID version 7) makes it safe to call
+        again after an error, with the same items. Raises InvalidField for a value over 512 KiB, TooLarge over 256 MiB.
+        """
+        return await job_input.enqueue_with_input(
+            self._calls, job, items, request_id=request_id, deadline=self._deadline
+        )
+
+    def read_input(
+        self, job_id: str, lease_token: str, first_item: int = 0
+    ) -> AsyncGenerator[tuple[int, int, list[Json]], None]:
+        """The input of a job, for the worker that runs it: (number of the first value, how many there are in all, values).
+
+        Begins with the value of the number `first_item` and leaves none out. A stream that breaks is opened again behind the
+        last value, for up to the deadline's seconds without one. Raises StaleLease once the run is not the job's any more.
+        """
+        return job_input.read_input(self._calls, job_id, lease_token, first_item, deadline=self._deadline)
 
     async def get(self, job_id: str) -> JobDetails:
         """A job with its runs and finished steps."""

@@ -21,6 +21,7 @@ __all__ = [
     "explanation",
     "job",
     "job_details",
+    "json_text",
     "new_job",
     "queue",
     "state_number",
@@ -38,11 +39,7 @@ def new_job(new: models.NewJob, message: job_service_pb2.NewJob | None = None) -
 
     On the hot path: setting a field costs more than looking whether there is anything to set.
     """
-    try:
-        payload = _encode(new.payload)
-        payload.encode()
-    except (TypeError, RecursionError, UnicodeEncodeError) as error:
-        raise ValueError(f"payload: expected a JSON value: {error}") from error
+    payload = json_text("payload", new.payload)
     message = job_service_pb2.NewJob() if message is None else message
     message.queue = new.queue
     message.kind = new.kind
@@ -55,6 +52,16 @@ def new_job(new: models.NewJob, message: job_service_pb2.NewJob | None = None) -
     if new.run_at is not None:
         message.run_at.CopyFrom(timestamp(new.run_at))
     return message
+
+
+def json_text(name: str, value: models.Json) -> str:
+    """Raises ValueError, naming it, for what JSON cannot hold."""
+    try:
+        text = _encode(value)
+        text.encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ValueError(f"{name}: expected a JSON value: {error}") from error
+    return text
 
 
 _RARELY_SET = ("owner", "priority", "concurrency_key", "idempotency_key", "correlation_id", "max_attempts")
@@ -108,6 +115,7 @@ def job(message: job_pb2.Job) -> models.Job:
         cancel_requested_at=_time(message, "cancel_requested_at"),
         lease=_lease(message.lease) if message.HasField("lease") else None,
         position=message.position,
+        input_items=message.input_items,
     )
 
 

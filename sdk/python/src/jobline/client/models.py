@@ -139,6 +139,8 @@ class Job:
     cancel_requested_at: datetime | None
     lease: Lease | None
     position: int
+    #: How many values its input has; 0 in changes, which do not tell.
+    input_items: int
 
     @property
     def payload(self) -> Json:

@@ -7,6 +7,7 @@ from datetime import datetime
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+from jobline import event_loop
 from jobline.channel import grpc_loop
 from jobline.client.asynchronous import AsyncJoblineClient
 from jobline.client.calls import DEFAULT_DEADLINE
@@ -95,6 +96,17 @@ class JoblineClient:
     def enqueue_many(self, jobs: Iterable[NewJob]) -> list[EnqueuedJob]:
         """Stores jobs in their order, in as few calls as 1000 jobs and 1 MiB a call allow."""
         return self._wait(self._client.enqueue_many(jobs))
+
+    def enqueue_with_input(self, job: NewJob, items: Iterable[Json], *, request_id: str = "") -> EnqueuedJob:
+        """Stores one job with an input, a list of JSON values of up to 256 MiB in all, taken one by one as they are sent.
+
+        They are taken in the calling thread: not in one that runs an event loop, for which there is AsyncJoblineClient.
+        """
+        return event_loop.run(self._client.enqueue_with_input(job, items, request_id=request_id))
+
+    def read_input(self, job_id: str, lease_token: str, first_item: int = 0) -> Iterator[tuple[int, int, list[Json]]]:
+        """The input of a job, for the worker that runs it: (number of the first value, how many there are in all, values)."""
+        return self._iterate(self._client.read_input(job_id, lease_token, first_item))
 
     def get(self, job_id: str) -> JobDetails:
         """A job with its runs and finished steps."""
@@ -202,16 +214,7 @@ class JoblineClient:
         )
 
     def _wait(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        if self._loop.is_current:
-            coroutine.close()
-            raise RuntimeError("a JoblineClient cannot be used in the gRPC loop's own thread")
-        future = self._loop.submit(coroutine)
-        try:
-            return future.result()
-        except BaseException:
-            # A KeyboardInterrupt in the waiting thread leaves nobody to want the answer.
-            future.cancel()
-            raise
+        return self._loop.wait(coroutine)
 
     def _iterate(self, items: AsyncGenerator[T, None]) -> Iterator[T]:
         async def next_item() -> tuple[T] | None:

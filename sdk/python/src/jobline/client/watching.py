@@ -6,27 +6,17 @@ Each message carries the number of its change; a new stream that names the last 
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import random
-import time
 from collections.abc import AsyncGenerator
 
-import grpc
-
-from jobline.channel import grpc_loop
 from jobline.client import convert
-from jobline.client.calls import Calls
+from jobline.client.calls import Calls, job_stub
 from jobline.client.models import Change
-from jobline.errors import DeadlineExceeded, JoblineError, NotFound, Unavailable, from_rpc_error
-from jobline.v1 import job_service_pb2, job_service_pb2_grpc
+from jobline.client.streams import Patience, listen
+from jobline.errors import DeadlineExceeded, NotFound, Unavailable
+from jobline.v1 import job_service_pb2
 
 __all__ = ["watch_jobs"]
-
-_Stream = grpc.aio.UnaryStreamCall[job_service_pb2.WatchJobsRequest, job_service_pb2.WatchJobsResponse]
-
-#: Ceilings of the jittered waits between streams, in seconds: doubling from the first to the last.
-_FIRST_WAIT, _LAST_WAIT = 0.1, 10.0
 
 
 async def watch_jobs(
@@ -37,27 +27,23 @@ async def watch_jobs(
     Raises JoblineError when the service refuses the watch, or stays away for longer.
     """
     watch = _Watch(calls, request)
-    failing_since: float | None = None
-    failures = 0
+    trying = Patience(patience)
     while True:
         try:
             async with contextlib.aclosing(watch.stream()) as changes:
                 async for change in changes:
-                    failing_since, failures = None, 0
+                    trying.heard()
                     yield change
             return
-        except (Unavailable, DeadlineExceeded):
-            failing_since = failing_since or time.monotonic()
-            if time.monotonic() - failing_since > patience:
-                raise
+        except (Unavailable, DeadlineExceeded) as error:
+            await trying.wait(error)
         except NotFound:
             # A job that ended and was removed while no stream was open is no error of the watch.
             if not watch.forget_ended():
                 raise
             if watch.is_over:
                 return
-        await asyncio.sleep(random.uniform(0, min(_LAST_WAIT, _FIRST_WAIT * 2.0 ** min(failures, 20))))
-        failures += 1
+            await trying.pause()
 
 
 class _Watch:
@@ -68,7 +54,6 @@ class _Watch:
         self._request = request
         self._by_ids = bool(request.ids)
         self._ended: set[str] = set()
-        self._loop = grpc_loop()
 
     @property
     def is_over(self) -> bool:
@@ -84,29 +69,13 @@ class _Watch:
         return True
 
     async def stream(self) -> AsyncGenerator[Change, None]:
-        call = await self._loop.run(self._open())
-        try:
-            while (message := await self._loop.run(self._read(call))) is not None:
+        opened = listen(self._calls, lambda channel: job_stub(channel).WatchJobs, self._request)
+        async with contextlib.aclosing(opened) as messages:
+            async for message in messages:
                 change = convert.change(message)
                 self._request.resume_after = change.change_id or self._request.resume_after
                 self._note_end(change)
                 yield change
-        finally:
-            self._loop.post(call.cancel)
-
-    async def _open(self) -> _Stream:
-        stub = job_service_pb2_grpc.JobServiceStub(self._calls.channel())
-        return stub.WatchJobs(self._request, metadata=self._calls.metadata)
-
-    async def _read(self, call: _Stream) -> job_service_pb2.WatchJobsResponse | None:
-        try:
-            message = await call.read()
-        except grpc.aio.AioRpcError as raised:
-            error: JoblineError = from_rpc_error(raised)
-            if isinstance(error, Unavailable | DeadlineExceeded):
-                self._calls.next_address()
-            raise error from raised
-        return message if isinstance(message, job_service_pb2.WatchJobsResponse) else None
 
     def _note_end(self, change: Change) -> None:
         if change.removed_id:

@@ -2,7 +2,7 @@
 
 Everything that waits while a commit is in flight goes into the next statement, up to 1000 jobs. A call is all or nothing
 even so: what could make PostgreSQL refuse a row is checked before, and idempotency keys are looked up first, on the only
-connection that ever inserts, so the answer cannot change before the insert.
+connection that stores any, so the answer cannot change before the insert (what an end enqueues has none, `hook_runner.py`).
 
 **Direct hand-off.** When a worker has room for a job and nothing is before it, the job is stored with its lease in the one
 statement and sent at once: one commit from enqueue to handler instead of two. Only for queues without limits and kinds
@@ -15,6 +15,7 @@ outcome), the COPY is refused whole, and the same jobs go the other way.
 
 **With a hook.** Calls with jobs whose kind has an `on_enqueue` hook share a transaction of their own, each under a savepoint:
 a hook that refuses its call undoes the rows of this call and no other's. They are answered after the commit, all of them.
+A job with an input goes this way, too, and takes it over in the same savepoint: all of it, or the call is refused.
 A hook may meet a row that a stranger has locked, an open transaction of an operator say. The wait for it is bounded, and its
 end fails the one call (`store/engine.py: LockPatience`).
 """
@@ -31,6 +32,7 @@ import psycopg
 
 from jobline import failpoints
 from jobline_queue.core.errors import DatabaseUnavailable, IdempotencyConflict, JoblineError, invalid
+from jobline_queue.core.job_input import StagedInput
 from jobline_queue.core.lifecycle import State
 from jobline_queue.core.live_job import Lease, LiveJob
 from jobline_queue.core.new_job import NewJob, job_ids
@@ -68,8 +70,10 @@ class _Call:
     ids: list[str]
     #: The content hashes of the jobs with an idempotency key, by their number.
     hashes: dict[int, str]
-    #: A job of it is of a kind with an `on_enqueue` hook.
+    #: A job of it is of a kind with an `on_enqueue` hook, or it has an input.
     hooked: bool
+    #: The input of its only job.
+    staged: StagedInput | None
     #: The jobs that this call stores.
     live: list[LiveJob] = field(default_factory=list)
 
@@ -90,18 +94,21 @@ class Enqueuer:
         self._on_change = on_change
         self._group: GroupCommit[_Call] = GroupCommit(self._flush, 1000, _weight)
 
-    async def enqueue(self, jobs: Sequence[NewJob], producer: str, request_id: str) -> list[Enqueued]:
-        """Stores checked jobs, all or nothing; the ids in their order.
+    async def enqueue(
+        self, jobs: Sequence[NewJob], producer: str, request_id: str, staged: StagedInput | None = None
+    ) -> list[Enqueued]:
+        """Stores checked jobs, all or nothing; the ids in their order. `staged` is the input of a job that is alone.
 
         Raises InvalidField (request_id), IdempotencyConflict, what a kind's `on_enqueue` hook raises, or DatabaseUnavailable:
         then the call may or may not have been stored, and the same request_id finds out.
         """
         if self._term.over.is_set():
             raise DatabaseUnavailable
-        ids = job_ids(producer, request_id, jobs)
-        hashes = {index: job.content_hash() for index, job in enumerate(jobs) if job.idempotency_key}
-        hooked = not self._term.hooks.enqueue_kinds.isdisjoint(job.kind for job in jobs)
-        call = _Call(jobs, producer, asyncio.get_running_loop().create_future(), ids, ids, hashes, hooked)
+        digest = staged.digest if staged else ""
+        ids = job_ids(producer, request_id, jobs, digest)
+        hashes = {index: job.content_hash(digest) for index, job in enumerate(jobs) if job.idempotency_key}
+        hooked = staged is not None or not self._term.hooks.enqueue_kinds.isdisjoint(job.kind for job in jobs)
+        call = _Call(jobs, producer, asyncio.get_running_loop().create_future(), ids, ids, hashes, hooked, staged)
         self._group.put(call)
         return await call.done
 
@@ -246,6 +253,8 @@ class Enqueuer:
             _claim_keys(call, await self._known_keys([call]))
         stored = await self._write([call], self._make_live([call]), [])
         call.live = [job for job in call.live if job.id in stored]
+        if call.staged is not None and call.live:
+            await self._take_over(call.staged, call.live[0].id)
         new: dict[str, list[LiveJob]] = {}
         for job in call.live:
             new.setdefault(job.kind, []).append(job)
@@ -253,6 +262,12 @@ class Enqueuer:
             hooks = self._term.hooks.of(kind)
             if hooks is not None and hooks.on_enqueue is not None:
                 await hooks.on_enqueue(self._store.connection, jobs)
+
+    async def _take_over(self, staged: StagedInput, job_id: str) -> None:
+        """Raises InvalidField when parts have been swept meanwhile."""
+        found = await self._store.adopt_input(staged.staging_id, job_id)
+        if found != (staged.parts, staged.items):
+            raise invalid("chunks", "expected all of them within an hour")
 
     # ---- idempotency keys -------------------------------------------------------------------------------------------
 
@@ -339,7 +354,7 @@ def _claim_keys(call: _Call, known: dict[_Key, tuple[str, str]]) -> None:
     for index, content in call.hashes.items():
         holder = known.setdefault(_key(call.jobs[index]), (call.own_ids[index], content))
         if holder[1] != content:
-            raise IdempotencyConflict(f"jobs[{index}].idempotency_key")
+            raise IdempotencyConflict("job.idempotency_key" if call.staged else f"jobs[{index}].idempotency_key")
         call.ids[index] = holder[0]
 
 

@@ -34,6 +34,11 @@ async def store_jobs(core: QueueCore, jobs: Sequence[NewJob], producer: str, req
     return await core.active.enqueuer.enqueue(jobs, producer, request_id or str(uuid_utils.uuid7()))
 
 
+def check_job(core: QueueCore, job: NewJob, path: str) -> None:
+    """Checks one job by the same rules, `path` before each field's name. Raises InvalidField or TooLarge."""
+    _check(core, job, path, {})
+
+
 def _check(core: QueueCore, job: NewJob, path: str, passed: dict[Terms, KindHooks | None]) -> None:
     """`passed` are the terms of the call that were found good, with the hooks of their kind: most calls have one."""
     terms = job.terms

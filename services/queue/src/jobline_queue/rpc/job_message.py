@@ -50,6 +50,7 @@ def from_row(row: JobRow, dispatcher: Dispatcher) -> job_pb2.Job:
         finished_at=timestamp(row["finished_at"]),
         updated_at=timestamp(row["updated_at"]),
         cancel_requested_at=timestamp(row["cancel_requested_at"]),
+        input_items=row["input_items"],
     )
     _set_progress(message, row["step"], row["progress_current"], row["progress_total"], row["progress_message"])
     if row["error_code"]:

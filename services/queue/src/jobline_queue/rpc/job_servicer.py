@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any
 
+from jobline.server_calls import accept
 from jobline.service_tokens import Role
 from jobline.v1 import job_pb2
 from jobline.v1 import job_service_pb2 as pb
 from jobline.v1.job_service_pb2_grpc import JobServiceServicer
 from jobline_queue.core.errors import NotFound, invalid
 from jobline_queue.core.job_filter import JobFilter, JobReader, JobRow
+from jobline_queue.core.job_input import InputStore
 from jobline_queue.core.json_text import check_text
 from jobline_queue.core.new_job import MAX_OWNER, NO_LABELS, NewJob
 from jobline_queue.dispatch.active import ActiveTerm, QueueCore
@@ -21,6 +23,7 @@ from jobline_queue.dispatch.waiting import waiting_for
 from jobline_queue.rpc import job_message
 from jobline_queue.rpc.convert import epoch, uuid_text
 from jobline_queue.rpc.intake import store_jobs
+from jobline_queue.rpc.intake_input import store_job_with_input
 from jobline_queue.rpc.principal import Principal, correlation_id, current
 from jobline_queue.rpc.watch import watch
 
@@ -30,18 +33,34 @@ Context = Any
 class JobServicer(JobServiceServicer):
     """See job_service.proto for what each call promises."""
 
-    def __init__(self, core: QueueCore, jobs: JobReader) -> None:
+    def __init__(self, core: QueueCore, jobs: JobReader, inputs: InputStore) -> None:
         self._core = core
         self._jobs = jobs
+        self._inputs = inputs
 
     async def EnqueueJobs(self, request: pb.EnqueueJobsRequest, context: Context) -> pb.EnqueueJobsResponse:
         principal = current.get()
-        stored = await store_jobs(self._core, _new_jobs(request, principal), principal.name, request.request_id)
+        jobs = _new_jobs(request.jobs, principal)
+        stored = await store_jobs(self._core, jobs, principal.name, request.request_id)
         response = pb.EnqueueJobsResponse()
         add = response.jobs.add
         for each, deduplicated in stored:
             add(id=each, deduplicated=deduplicated)
         return response
+
+    async def EnqueueJobWithInput(
+        self, requests: AsyncIterator[pb.EnqueueJobWithInputRequest], context: Context
+    ) -> pb.EnqueueJobWithInputResponse:
+        principal = current.get()
+        first = await anext(requests, None)
+        if first is None or first.WhichOneof("part") != "job":
+            raise invalid("job", "expected in the first message")
+        (job,) = _new_jobs([first.job.job], principal, "job")
+        stored, items = await store_job_with_input(
+            self._core, self._inputs, job, _chunks(requests, context), principal.name, first.job.request_id
+        )
+        answer = pb.EnqueuedJob(id=stored.id, deduplicated=stored.deduplicated)
+        return pb.EnqueueJobWithInputResponse(job=answer, items=items)
 
     async def GetJob(self, request: pb.GetJobRequest, context: Context) -> pb.GetJobResponse:
         active = self._core.active
@@ -157,20 +176,30 @@ async def perform(active: ActiveTerm, make: Callable[[ActAnswer], Act]) -> None:
     await done
 
 
-def _new_jobs(request: pb.EnqueueJobsRequest, principal: Principal) -> list[NewJob]:
-    """By position, and touching no field twice: it runs a thousand times a call."""
+async def _chunks(requests: AsyncIterator[pb.EnqueueJobWithInputRequest], context: Context) -> AsyncIterator[str]:
+    await accept(context)  # whoever reads from here has checked the job
+    number = 0
+    async for request in requests:
+        if request.WhichOneof("part") != "chunk":
+            raise invalid(f"chunks[{number}]", "expected a chunk; only the first message has a job")
+        yield request.chunk.items_json
+        number += 1
+
+
+def _new_jobs(messages: Iterable[pb.NewJob], principal: Principal, name: str = "jobs[{}]") -> list[NewJob]:
+    """By position, and touching no field twice: it runs a thousand times a call. `name` is a message's in refusals."""
     from_gateway = principal.role is Role.GATEWAY
     correlation = correlation_id.get()
     jobs = []
-    for index, message in enumerate(request.jobs):
+    for index, message in enumerate(messages):
         owner, labels = message.owner, message.labels
         jobs.append(
             NewJob(
                 message.queue,
                 message.kind,
-                _users_own(index, owner, principal) if from_gateway else owner,
+                _users_own(name, index, owner, principal) if from_gateway else owner,
                 message.priority,
-                epoch(f"jobs[{index}].run_at", message, "run_at") if message.HasField("run_at") else None,
+                epoch(f"{name.format(index)}.run_at", message, "run_at") if message.HasField("run_at") else None,
                 message.concurrency_key,
                 message.correlation_id or correlation,
                 message.max_attempts,
@@ -182,13 +211,13 @@ def _new_jobs(request: pb.EnqueueJobsRequest, principal: Principal) -> list[NewJ
     return jobs
 
 
-def _users_own(index: int, owner: str, principal: Principal) -> str:
+def _users_own(name: str, index: int, owner: str, principal: Principal) -> str:
     """A gateway enqueues for its end user only."""
     mine = _own(principal)
     if mine is None:
         raise invalid("jobline-caller-bin", "expected a Caller with a sub or a session")
     if owner not in ("", mine):
-        raise invalid(f"jobs[{index}].owner", f"expected the caller's own ({mine}) or nothing")
+        raise invalid(f"{name.format(index)}.owner", f"expected the caller's own ({mine}) or nothing")
     return mine
 
 

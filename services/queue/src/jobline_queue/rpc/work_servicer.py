@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections import OrderedDict
+from collections.abc import AsyncIterator
 from typing import Any
 
+from jobline.v1 import job_pb2
 from jobline.v1 import work_service_pb2 as pb
 from jobline.v1.work_service_pb2_grpc import WorkServiceServicer
 from jobline_queue.core.ending import Outcome
@@ -18,6 +20,7 @@ from jobline_queue.core.errors import (
     TooLarge,
     invalid,
 )
+from jobline_queue.core.job_input import InputStore
 from jobline_queue.core.json_text import check_text
 from jobline_queue.core.new_job import MAX_OWNER
 from jobline_queue.dispatch.active import QueueCore
@@ -37,8 +40,9 @@ Remembered = tuple[float, asyncio.Task[pb.ClaimJobsResponse]]
 class WorkServicer(WorkServiceServicer):
     """See work_service.proto for what each call promises."""
 
-    def __init__(self, core: QueueCore) -> None:
+    def __init__(self, core: QueueCore, inputs: InputStore) -> None:
         self._core = core
+        self._inputs = inputs
         self._claims: OrderedDict[tuple[str, str], Remembered] = OrderedDict()
 
     async def Work(  # type: ignore[override]  # the stream is served by reads and writes on the context
@@ -100,6 +104,7 @@ class WorkServicer(WorkServiceServicer):
         state = desk.heartbeat([(token, [job_id])])[0][2]
         if state is not LeaseState.LOST and request.HasField("progress"):
             state = desk.progress(job_id, token, *progress)
+            await desk.store_progress(job_id, token)
         if state is LeaseState.LOST:
             raise StaleLease
         return pb.ReportProgressResponse(lease=pb.LeaseState.ValueType(state.value))
@@ -120,6 +125,31 @@ class WorkServicer(WorkServiceServicer):
                 raise TooLarge(f"steps: {detail}")
             case StepStatus.RETRY:
                 raise DatabaseUnavailable
+
+    async def ReadJobInput(
+        self, request: pb.ReadJobInputRequest, context: Context
+    ) -> AsyncIterator[pb.ReadJobInputResponse]:
+        """One part is read at a time, and not before the one before it has left."""
+        job_id, token = _run(request)
+        item = request.first_item
+        if item < 0:
+            raise invalid("first_item", "expected 0 or more")
+        self._expect_current(job_id, token)
+        total = await self._inputs.items(job_id) or 0
+        part = await self._inputs.part_with(job_id, item) if item < total else None
+        while item < total:
+            self._expect_current(job_id, token)
+            if part is None:
+                raise StaleLease  # it goes with its job, or with the end of the run
+            item = part.first_item + part.items
+            chunk = job_pb2.InputChunk(items_json=part.data)
+            yield pb.ReadJobInputResponse(first_item=part.first_item, total_items=total, chunk=chunk)
+            if item < total:
+                part = await self._inputs.part(job_id, part.number + 1)
+
+    def _expect_current(self, job_id: str, token: str) -> None:
+        if self._core.active.dispatcher.current_run(job_id, token) is None:
+            raise StaleLease
 
     async def CompleteJob(self, request: pb.CompleteJobRequest, context: Context) -> pb.CompleteJobResponse:
         message = pb.Outcome(completed=pb.Completed(result_json=request.result_json))

@@ -74,6 +74,15 @@ class JobStore:
             for text in lines:
                 await copy.write(text)
 
+    async def adopt_input(self, staging_id: str, job_id: str) -> tuple[int, int]:
+        """Gives a new job its input; how many parts and values were there."""
+        ((parts, items),) = await self._all("adopt_input", staging_id=staging_id, job_id=job_id)
+        return parts, items
+
+    async def sweep_inputs(self, seconds: float, most: int) -> int:
+        """How many parts were removed, of those that were staged longer than `seconds` ago."""
+        return await self._run("sweep_inputs", seconds=seconds, most=most)
+
     async def find_idempotency_keys(self, keys: Sequence[Row]) -> list[Any]:
         return await self._all("find_idempotency_keys", keys=rows_text(keys))
 

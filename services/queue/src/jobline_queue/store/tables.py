@@ -35,6 +35,7 @@ jobs = sa.Table(
     sa.Column("worker", sa.Text),
     sa.Column("session_id", _uuid),
     sa.Column("lease_token", _uuid),
+    sa.Column("input_items", sa.BigInteger),
 )
 
 attempts = sa.Table(
