@@ -21,8 +21,9 @@ def in_seconds(calls: Calls, seconds: float) -> Timestamp:
 
 
 def test_higher_priority_goes_first_then_the_earlier_one(calls: Calls, queue: str):
-    ids = calls.enqueue(*(new_job(queue, priority=priority) for priority in (0, 10, -10, 10, 0)))
-    assert [run.job_id for run in calls.claim(queue, most=10)] == [ids[n] for n in (1, 3, 0, 4, 2)]
+    ids = calls.enqueue(*(new_job(queue, priority=each) for each in (0, 10, -(2**31), -10, 10, 0, 2**31 - 1)))
+    assert [calls.job(ids[n]).position for n in (6, 2)] == [1, 7]
+    assert [run.job_id for run in calls.claim(queue, most=10)] == [ids[n] for n in (6, 1, 4, 0, 5, 3, 2)]
 
 
 def test_a_job_is_not_claimed_before_its_time(calls: Calls, queue: str):

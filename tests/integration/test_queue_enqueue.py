@@ -79,10 +79,10 @@ def test_pages_visit_every_job_once_newest_first(calls: Calls, queue: str):
 
 
 def test_a_bad_job_stores_nothing_of_its_call_and_every_bad_one_is_named(calls: Calls, queue: str):
-    bad = new_job(queue, priority=5000)
+    bad = new_job(queue, max_attempts=101)
     with refused("INVALID_FIELD") as seen:
         calls.enqueue(new_job(queue), bad, new_job(queue), bad)
-    assert seen[0].fields == ("jobs[1].priority", "jobs[3].priority")
+    assert seen[0].fields == ("jobs[1].max_attempts", "jobs[3].max_attempts")
     assert stored(calls, queue) == []
 
 

@@ -44,8 +44,8 @@ def test_an_owner_of_weight_three_starts_three_for_each_of_another(calls: Calls)
 
 
 def test_a_priority_counts_within_its_owner_only(calls: Calls):
-    low = enqueue(calls, "fair_priority", "user:a", 2)
-    high = enqueue(calls, "fair_priority", "user:a", 2, priority=10)
+    low = enqueue(calls, "fair_priority", "user:a", 2, priority=-(2**31))
+    high = enqueue(calls, "fair_priority", "user:a", 2, priority=2**31 - 1)
     other = enqueue(calls, "fair_priority", "user:b", 3)
     runs = claim_one_by_one(calls, "fair_priority", 7)
     assert [run.job_id for run in runs if run.owner == "user:a"] == high + low

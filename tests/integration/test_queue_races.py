@@ -2,42 +2,15 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-
-import grpc
 import pytest
 
 from jobline.v1 import work_service_pb2
 from support.eventually import eventually_blocking
-from support.queue_calls import Calls, RawWorker, Refusal, new_job
+from support.queue_calls import Calls, RawWorker, new_job
 from support.queue_service import QueueServiceUnderTest
+from support.races import race
 
 ROUNDS = 60
-Act = Callable[[], object]
-
-
-def said(act: Act) -> str:
-    """`ok`, or the reason of the refusal with the state that it names."""
-    try:
-        act()
-    except grpc.RpcError as error:
-        refusal = Refusal.of(error)
-        return " ".join([refusal.reason, *refusal.metadata.values()])
-    return "ok"
-
-
-def race(*acts: Act) -> list[str]:
-    """What is said when all begin at the same moment."""
-    barrier = threading.Barrier(len(acts))
-
-    def run(act: Act) -> str:
-        barrier.wait(10)
-        return said(act)
-
-    with ThreadPoolExecutor(len(acts)) as pool:
-        return list(pool.map(run, acts))
 
 
 def runs_of(calls: Calls, queue: str, count: int) -> list[work_service_pb2.Assignment]:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from jobline_queue.core.live_job import LiveJob
+from jobline_queue.core.new_job import MAX_PRIORITY, MIN_PRIORITY
 from jobline_queue.dispatch.fair_order import FairOrder
 
 KINDS = ("a", "b")
@@ -84,7 +85,7 @@ class FairOrderBesideAModel(RuleBasedStateMachine):
         owner=st.sampled_from(OWNERS),
         kind=st.sampled_from(KINDS),
         key=st.sampled_from(("", "x", "y")),
-        priority=st.integers(-1, 1),
+        priority=st.sampled_from((MIN_PRIORITY, 0, 1, MAX_PRIORITY)),
         count=st.integers(1, 4),
     )
     def add(self, owner: str, kind: str, key: str, priority: int, count: int) -> None:
@@ -97,6 +98,7 @@ class FairOrderBesideAModel(RuleBasedStateMachine):
     @rule(kinds=st.sets(st.sampled_from(KINDS), min_size=1), most=st.integers(1, 6))
     def take(self, kinds: set[str], most: int) -> None:
         expected = list(itertools.takewhile(bool, (self.model.pick(kinds) for _ in range(most))))
+        assert self.order.next(kinds) is (expected[0] if expected else None)
         assert self.order.take(kinds, most) == expected
 
     @precondition(lambda self: any(not self.model.is_full(job) for job in self.model.waiting))

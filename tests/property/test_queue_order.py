@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from jobline_queue.core.live_job import LiveJob
+from jobline_queue.core.new_job import MAX_PRIORITY, MIN_PRIORITY
 from jobline_queue.dispatch.order import FifoOrder
 
 KINDS = ("a", "b", "c")
@@ -34,7 +35,7 @@ class OrderBesideAList(RuleBasedStateMachine):
     @rule(
         kind=st.sampled_from(KINDS),
         key=st.sampled_from(("", "x", "y")),
-        priority=st.integers(-1, 1),
+        priority=st.sampled_from((MIN_PRIORITY, 0, 1, MAX_PRIORITY)),
         run_at=st.sampled_from((1.0, 2.0)),
     )
     def add(self, kind: str, key: str, priority: int, run_at: float) -> None:
@@ -48,6 +49,7 @@ class OrderBesideAList(RuleBasedStateMachine):
         for job in sorted(self.waiting, key=lambda job: job.rank):
             if len(expected) < most and job.kind in kinds and not self.is_full(job, expected):
                 expected.append(job)
+        assert self.order.next(kinds) is (expected[0] if expected else None)
         assert self.order.take(kinds, most) == expected
         self.running += expected
         self.waiting = [job for job in self.waiting if job not in expected]

@@ -42,6 +42,11 @@ class HookedCore:
         self.database_url = database_url
 
     @property
+    def core(self) -> QueueCore:
+        """What ways in are given."""
+        return self._core
+
+    @property
     def active(self) -> ActiveTerm:
         return self._core.active
 
@@ -78,8 +83,8 @@ class HookedCore:
     async def fail(self, run: Assignment, *, retry_after: float = 0.0, retryable: bool = True) -> OutcomeStatus:
         return await self.end(run, Failed(RunError("BROKEN", "it broke", retryable), retry_after))
 
-    async def cancel(self, job_id: str) -> None:
-        await self._perform(lambda answer: CancelJob(job_id, "user:ada", "", answer))
+    async def cancel(self, job_id: str, result: str | None = None) -> None:
+        await self._perform(lambda answer: CancelJob(job_id, "user:ada", "no more", answer, result=result))
 
     async def retry(self, job_id: str) -> None:
         await self._perform(lambda answer: RetryJob(job_id, "user:ada", answer))

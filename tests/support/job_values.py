@@ -36,6 +36,7 @@ _EMPTY = Job(
     cancel_requested_at=None,
     lease=None,
     position=0,
+    input_items=0,
 )
 
 

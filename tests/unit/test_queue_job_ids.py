@@ -51,6 +51,13 @@ def test_a_request_id_used_again_by_mistake_gives_other_jobs_other_ids(other: Ne
     assert not set(job_ids("p", REQUEST, [JOB, JOB])) & set(job_ids("p", REQUEST, [JOB, other]))
 
 
+def test_the_input_is_part_of_the_id_and_of_what_an_idempotency_key_stands_for():
+    digests = ("", "0" * 64, "1" * 64)
+    assert len({job_ids("p", REQUEST, [JOB], digest)[0] for digest in digests}) == 3
+    assert len({JOB.content_hash(digest) for digest in digests}) == 3
+    assert JOB.content_hash() == JOB.content_hash("")
+
+
 @pytest.mark.parametrize("text", ["", "x", "6f2b1a8e-3c4d-4e5f-8a9b-0c1d2e3f4a5b", REQUEST + "0", "0" * 36])
 def test_anything_but_a_version_7_uuid_is_refused(text: str):
     with pytest.raises(InvalidField, match="request_id"):
@@ -70,8 +77,8 @@ def test_anything_but_a_version_7_uuid_is_refused(text: str):
         ("concurrency_key", NewJob("queue", "kind", concurrency_key="k" * 256)),
         ("idempotency_key", NewJob("queue", "kind", idempotency_key="k" * 256)),
         ("correlation_id", NewJob("queue", "kind", correlation_id="k" * 129)),
-        ("priority", NewJob("queue", "kind", priority=1001)),
-        ("priority", NewJob("queue", "kind", priority=-1001)),
+        ("priority", NewJob("queue", "kind", priority=2**31)),
+        ("priority", NewJob("queue", "kind", priority=-(2**31) - 1)),
         ("max_attempts", NewJob("queue", "kind", max_attempts=101)),
         ("max_attempts", NewJob("queue", "kind", max_attempts=-1)),
         ("labels", NewJob("queue", "kind", labels={str(n): "" for n in range(17)})),

@@ -12,6 +12,7 @@ from typing import assert_never
 from jobline_queue.core.errors import invalid
 from jobline_queue.core.lifecycle import Arrow, State
 from jobline_queue.core.live_job import LiveJob
+from jobline_queue.core.new_job import NewJob
 from jobline_queue.core.policy import QueuePolicy
 from jobline_queue.core.retry import apart, backoff
 
@@ -85,6 +86,8 @@ class Revoked:
 
     actor: str
     reason: str
+    #: JSON text, checked: what becomes the job's result; None: it has none.
+    result: str | None = None
 
 
 Outcome = Completed | Failed | Stopped | Snoozed | Released | Lost | TimedOut | Revoked
@@ -118,12 +121,14 @@ class RunEnd:
     detail: str = ""
     #: Deliveries in a row that vanished with their worker, this one included.
     vanished: int = 0
+    #: Jobs to be stored in the transaction of this end: an `on_end` hook adds them (dispatch/hooks.py).
+    follow_ups: tuple[NewJob, ...] = ()
 
 
 def rejected(end: RunEnd, message: str) -> RunEnd:
     """The failure that the success `end` becomes, because its result is none or cannot be stored."""
     error = RunError("RESULT_REJECTED", cut(message), False)
-    return replace(end, arrow=Arrow.FAIL, state=State.FAILED, outcome="failed", result=None, error=error)
+    return replace(end, arrow=Arrow.FAIL, state=State.FAILED, outcome="failed", result=None, error=error, follow_ups=())
 
 
 def end_run(job: LiveJob, policy: QueuePolicy, outcome: Outcome, now: float) -> RunEnd:
@@ -139,8 +144,8 @@ def end_run(job: LiveJob, policy: QueuePolicy, outcome: Outcome, now: float) -> 
             return _fail(Arrow.TIME_OUT, "timed_out", job, policy, _timeout_error(job, policy), now)
         case Lost(vanished):
             return _lost(job, policy, vanished, now)
-        case Revoked(actor, reason):
-            return cancelled(job, actor, reason)
+        case Revoked(actor, reason, result):
+            return cancelled(job, actor, reason, result)
         case Stopped():
             if not job.cancel_requested:
                 raise invalid("cancelled", "expected a job whose cancel was requested")
@@ -153,7 +158,7 @@ def end_run(job: LiveJob, policy: QueuePolicy, outcome: Outcome, now: float) -> 
             assert_never(outcome)
 
 
-def cancelled(job: LiveJob, actor: str, reason: str) -> RunEnd:
+def cancelled(job: LiveJob, actor: str, reason: str, result: str | None = None) -> RunEnd:
     """The run ends in a cancel, and counts for nothing."""
     return RunEnd(
         Arrow.CANCEL,
@@ -162,6 +167,7 @@ def cancelled(job: LiveJob, actor: str, reason: str) -> RunEnd:
         job.losses,
         job.run_at,
         outcome="cancelled",
+        result=result,
         event="cancelled",
         actor=actor,
         detail=reason,

@@ -16,6 +16,8 @@ from jobline_queue.core.policy import QUEUE_NAME
 
 KIND = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 MAX_LABELS = 16
+#: What the column holds; the contract's int32, too, but modules make jobs of JSON.
+MIN_PRIORITY, MAX_PRIORITY = -(2**31), 2**31 - 1
 #: `business:` and an id of 255 characters.
 MAX_OWNER = 264
 NO_LABELS: Mapping[str, str] = MappingProxyType({})
@@ -60,8 +62,8 @@ class NewJob(NamedTuple):
         check_text(f"{path}owner", self.owner, MAX_OWNER)
         check_text(f"{path}concurrency_key", self.concurrency_key, 255)
         check_text(f"{path}correlation_id", self.correlation_id, 128)
-        if not -1000 <= self.priority <= 1000:
-            raise invalid(f"{path}priority", "expected -1000 to 1000")
+        if not MIN_PRIORITY <= self.priority <= MAX_PRIORITY:
+            raise invalid(f"{path}priority", "expected a 32-bit integer")
         if not 0 <= self.max_attempts <= 100:
             raise invalid(f"{path}max_attempts", "expected 1 to 100, or 0 for the queue's default")
 
@@ -80,10 +82,10 @@ class NewJob(NamedTuple):
             check_text(f"{path}labels", key, 64, 1)
             check_text(f"{path}labels[{key}]", value, 255)
 
-    def content_hash(self) -> str:
-        """Hex SHA-256 over what must agree when an idempotency key is used again."""
+    def content_hash(self, input_digest: str = "") -> str:
+        """Hex SHA-256 over what must agree when an idempotency key is used again; the input, too, if there is one."""
         parts = (self.queue, self.kind, self.owner, json.loads(self.payload), self.priority, self.run_at)
-        return content_hash(*parts, self.concurrency_key).hex()
+        return content_hash(*parts, self.concurrency_key, *([input_digest] if input_digest else ())).hex()
 
 
 def request_time(request_id: str) -> int:
@@ -97,16 +99,18 @@ def request_time(request_id: str) -> int:
     return parsed.int >> 80
 
 
-def job_ids(principal: str, request_id: str, jobs: Sequence[NewJob]) -> list[str]:
+def job_ids(principal: str, request_id: str, jobs: Sequence[NewJob], input_digest: str = "") -> list[str]:
     """The ids of a call's jobs: UUIDs version 7 that the same call made again gets again. Raises InvalidField (request_id).
 
-    The principal is part of them, so no caller can aim at another's ids, and so is the content of the whole call, so a
-    request id that is used again by mistake stores the new jobs instead of losing them. A job's number in the call stands
-    before the hash, so the ids of one call differ and sort in its order. One hash a call, and no UUID object a job.
+    The principal is part of them, so no caller can aim at another's ids, and so is the content of the whole call, its input
+    included, so a request id that is used again by mistake stores the new jobs instead of losing them. A job's number in the
+    call stands before the hash, so the ids of one call differ and sort in its order. One hash a call, no UUID object a job.
     """
     seed = [principal, request_id]
     for job in jobs:
         seed += (job.queue, job.kind, job.owner, job.payload)
+    if input_digest:
+        seed.append(input_digest)
     digest = hashlib.sha256("\0".join(seed).encode()).digest()
     time = f"{request_time(request_id):012x}"
     tail = f"{0b10 << 62 | int.from_bytes(digest[:8], 'big') >> 2:016x}"

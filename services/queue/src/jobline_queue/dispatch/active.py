@@ -36,6 +36,7 @@ from jobline_queue.dispatch.load import load
 from jobline_queue.dispatch.term import Term, TermLost
 from jobline_queue.dispatch.work_desk import WorkDesk
 from jobline_queue.maintenance.expirer import Expirer
+from jobline_queue.maintenance.input_sweeper import InputSweeper
 from jobline_queue.maintenance.periodic import periodically
 from jobline_queue.maintenance.pruner import Pruner
 from jobline_queue.maintenance.reconciler import Reconciler
@@ -69,6 +70,11 @@ class ActiveTerm:
     @property
     def dispatcher(self) -> Dispatcher:
         return self.term.dispatcher
+
+    def note_progress(self, job_id: str, token: str, step: str, current: int, total: int, message: str) -> None:
+        """A module has stored a run's progress in the job's own row, in a transaction of its own: memory and who watches
+        follow. No effect for a run that is not current."""
+        self.desk.tell_progress(job_id, token, step, current, total, message)
 
 
 class QueueCore:
@@ -175,6 +181,7 @@ class QueueCore:
             periodically("progress recorded", INTERVAL, Recorder(term, finisher).run_once),
             periodically("jobs expired", 1.0, Expirer(term, finisher).run_once),
             periodically("expired jobs swept", 60.0, active.pruner.run_once),
+            periodically("unused parts of inputs swept", 600.0, InputSweeper(active.maintenance_store).run_once),
             periodically(
                 "jobs of deleted users forgotten", 2.0, Reconciler(active.maintenance_store, finisher).run_once
             ),

@@ -49,6 +49,8 @@ class MarkRunning:
     """Brings a running job's own row up to date: state, step, progress."""
 
     job: LiveJob
+    #: Told once that the row says so, or that it will not for now: the run has ended, or somebody has locked the row.
+    answer: Callable[[], None] = lambda: None
 
     @property
     def job_id(self) -> str:
@@ -71,6 +73,9 @@ class CancelJob:
     answer: ActAnswer
     #: Refuse to touch a running job, whatever its queue's policy.
     pending_only: bool = False
+    #: JSON text, checked: what becomes the result of a job that this act ends. A run that is only asked to stop at its next
+    #: step boundary ends by an act of its own, without it.
+    result: str | None = None
 
 
 @dataclass(slots=True, eq=False)

@@ -181,7 +181,11 @@ class Backlog:
     @property
     def next(self) -> LiveJob | None:
         """The first job that may start."""
-        able = [job for shelf in self._shelves.values() if (job := shelf.next) is not None]
+        return self.next_of(self._shelves)
+
+    def next_of(self, kinds: Collection[str]) -> LiveJob | None:
+        """The first job of these kinds that may start."""
+        able = [job for kind, shelf in self._shelves.items() if kind in kinds and (job := shelf.next) is not None]
         return min(able, key=lambda job: job.rank, default=None)
 
     def unordered(self) -> Iterator[LiveJob]:

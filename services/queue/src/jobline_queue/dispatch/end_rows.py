@@ -7,7 +7,7 @@ from typing import Any
 
 from jobline_queue.core.lifecycle import State
 from jobline_queue.core.live_job import Lease, LiveJob
-from jobline_queue.dispatch.acts import Ending
+from jobline_queue.dispatch.acts import CancelJob, Ending
 from jobline_queue.store.job_store import encode
 
 Row = dict[str, Any]
@@ -56,6 +56,7 @@ def end_row(ending: Ending) -> Row:
         "session_id": ending.lease.session_id,
         "lease_token": ending.lease.token,
         "outcome": end.outcome,
+        "result": end.result,
         "number": ending.job.attempt + 1,
         "step": ending.job.step or None,
         "error_code": error and error.code,
@@ -65,6 +66,11 @@ def end_row(ending: Ending) -> Row:
         "actor": end.actor,
         "detail": end.detail,
     }
+
+
+def cancel_row(act: CancelJob, *, remove: bool) -> Row:
+    """For cancel_jobs.sql."""
+    return {"id": act.job_id, "actor": act.actor, "detail": act.reason, "result": act.result, "remove": remove}
 
 
 def lease_changes(

@@ -86,6 +86,10 @@ class FairOrder:
         self._leave(owner)
         return True
 
+    def next(self, kinds: Collection[str]) -> LiveJob | None:
+        owner = self._next(kinds)
+        return None if owner is None else owner.backlog.next_of(kinds)
+
     def take(self, kinds: Collection[str], most: int) -> list[LiveJob]:
         taken: list[LiveJob] = []
         while len(taken) < most and (owner := self._next(kinds)) is not None:

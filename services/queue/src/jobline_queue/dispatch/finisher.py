@@ -8,19 +8,19 @@ delete are decided in the order in which they arrived, against memory, and each 
 A flush goes
 
     plan     decide every act against memory (`plan.py`); what conflicts inside a flush waits for the next one
-    write    lock hooked rows → hooks (each in a savepoint) → one statement for each kind of arrow → the next claims;
-             a single statement runs in autocommit, more share one transaction. Successes are one statement, and so are the
-             successes of a limited queue together with the claims of what comes next
+    write    lock hooked rows → hooks (`hook_runner.py`) → one statement for each kind of arrow → jobs that ends enqueue →
+             the next claims; a single statement runs in autocommit, more share one transaction. Successes are one
+             statement, and so are the successes of a limited queue together with the claims of what comes next
     apply    memory follows, watchers are told, callers are answered
 
 The fence. An outcome is planned only if its token is the job's current lease in memory. The statement asks once more
 that the row is unfinished, and the connection itself can only belong to the present epoch (`store/engine.py`). So a run
 that was lost, cancelled or superseded finds nothing to change, and neither does an old service.
 
-When the database refuses a transaction but the connection lives, or a hook refuses a retry, the plan is undone and its
-acts are tried one by one, so that one bad act fails alone; the slots that they free are left to the claimer, for it may
-have been a claim that was refused. When the connection is gone, nobody knows whether the commit happened: the term ends,
-callers are told RETRY, and the next term reads the truth from the table.
+When the database refuses a transaction but the connection lives, or a hook refuses a cancel or a retry, the plan is undone
+and its acts are tried one by one, so that one bad act fails alone; the slots that they free are left to the claimer, for it
+may have been a claim that was refused. When the connection is gone, nobody knows whether the commit happened: the term
+ends, callers are told RETRY, and the next term reads the truth from the table.
 """
 
 from __future__ import annotations
@@ -32,15 +32,16 @@ from functools import partial
 import psycopg
 
 from jobline import failpoints
-from jobline_queue.core.ending import Completed, Failed, RunEnd, RunError, cut, rejected
-from jobline_queue.core.errors import DatabaseUnavailable, JoblineError
-from jobline_queue.core.lifecycle import Arrow, State
+from jobline_queue.core.ending import Completed, Failed, RunError
+from jobline_queue.core.errors import DatabaseUnavailable
+from jobline_queue.core.lifecycle import State
 from jobline_queue.core.live_job import Lease, LiveJob
-from jobline_queue.dispatch.acts import Act, Ending, EndRun, ExtendLease, MarkRunning, RetryJob, StoreStep, unheard
+from jobline_queue.dispatch.acts import Act, Ending, EndRun, ExtendLease, MarkRunning, StoreStep, unheard
 from jobline_queue.dispatch.claimer import ClaimWriter, lease_row, running_row
-from jobline_queue.dispatch.end_rows import Successes, end_row, lease_changes, runs_text
+from jobline_queue.dispatch.end_rows import Successes, cancel_row, end_row, lease_changes, runs_text
 from jobline_queue.dispatch.group_commit import GroupCommit
-from jobline_queue.dispatch.hooks import RetryHook, StepHook, told_cause
+from jobline_queue.dispatch.hook_runner import HookRefusal, HookRunner
+from jobline_queue.dispatch.new_rows import row, rows_json
 from jobline_queue.dispatch.plan import Plan, Planner
 from jobline_queue.dispatch.session import OutcomeStatus, StepStatus
 from jobline_queue.dispatch.settle import Settler
@@ -51,15 +52,6 @@ from jobline_queue.store.job_store import JobStore
 logger = logging.getLogger(__name__)
 
 _Write = Callable[[], Awaitable[object]]
-
-
-class HookRefusal(Exception):
-    """An `on_retry` hook raised `cause`: the retry of its job must not be stored."""
-
-    def __init__(self, act: RetryJob, cause: Exception) -> None:
-        super().__init__(f"retry of job {act.job_id}: {cause}")
-        self.act = act
-        self.cause = cause
 
 
 class Finisher:
@@ -73,6 +65,7 @@ class Finisher:
         #: Something may start now: wakes the claimer.
         self._on_change = on_change
         self._planner = Planner(term)
+        self._hooks = HookRunner(term, store)
         self._settler = Settler(term, store)
         self._group: GroupCommit[Act] = GroupCommit(self._flush, 1000, _weight)
 
@@ -158,7 +151,7 @@ class Finisher:
     async def _write(self, plan: Plan) -> set[str]:
         """Writes the plan; the ids of jobs whose rows turned out to be gone or finished."""
         missing: set[str] = set()
-        hooked = self._has_hooks(plan)
+        hooked = self._hooks.has_hooks(plan)
         writes = self._statements(plan, missing)
         if not hooked and len(writes) <= 1:
             await failpoints.reach("finish.before_commit")
@@ -167,7 +160,7 @@ class Finisher:
         else:
             async with self._store.connection.transaction():
                 if hooked:
-                    await self._run_hooks(plan, missing)
+                    await self._hooks.before_writes(plan, missing)
                     writes = self._statements(plan, missing)
                 for write in writes:
                     await write()
@@ -192,6 +185,8 @@ class Finisher:
             shortened += [{"token": token, "job_ids": []} for token in gone]
         if others:
             writes.append(lambda: self._end(others, plan.now, missing))
+        if plan.follow_ups:
+            writes.append(lambda: self._store.enqueue_jobs(rows_json(map(row, plan.follow_ups)), []))
         if shortened:
             writes.append(lambda: self._store.shorten_leases(shortened))
         writes += self._acts_of_callers(plan, missing)
@@ -235,11 +230,13 @@ class Finisher:
         return writes
 
     async def _cancel(self, plan: Plan, missing: set[str]) -> None:
-        rows = [
-            {"id": act.job_id, "actor": act.actor, "detail": act.reason, "remove": self._settler.cancel_removes(job)}
-            for act, job in plan.cancels
-        ]
-        missing |= {act.job_id for act, _ in plan.cancels} - await self._store.cancel_jobs(rows, plan.now)
+        rows = [cancel_row(act, remove=self._settler.cancel_removes(job)) for act, job in plan.cancels]
+        there = await self._store.cancel_jobs(rows, plan.now)
+        for act, job in plan.cancels:
+            if job.id in there:
+                await self._hooks.after_cancel(act, job)
+            else:
+                missing.add(job.id)
 
     async def _remove(self, plan: Plan, missing: set[str]) -> None:
         rows = [
@@ -252,10 +249,8 @@ class Finisher:
         rows = [{"id": act.job_id, "seq": dispatcher.next_seq(), "actor": act.actor} for act in plan.retries]
         plan.retried = await self._store.retry_jobs(rows, dispatcher.resuming(), plan.now)
         for act in plan.retries:
-            job = plan.retried.get(act.job_id)
-            hooks = job and self._term.hooks.of(job.kind)
-            if job and hooks and hooks.on_retry:
-                await self._retry_hook(hooks.on_retry, act, job)
+            if (job := plan.retried.get(act.job_id)) is not None:
+                await self._hooks.after_retry(act, job)
 
     def _reports(self, plan: Plan) -> list[_Write]:
         writes: list[_Write] = []
@@ -269,9 +264,10 @@ class Finisher:
         return writes
 
     async def _mark(self, plan: Plan) -> None:
-        rows = [running_row(job, job.lease) for job in plan.marks if job.lease is not None]
+        jobs = [mark.job for mark in plan.marks]
+        rows = [running_row(job, job.lease) for job in jobs if job.lease is not None]
         written = await self._store.mark_running(rows, plan.now)
-        for job in plan.marks:
+        for job in jobs:
             job.dirty = job.dirty or job.id not in written  # somebody has locked its row: it will be marked later
 
     async def _store_steps(self, plan: Plan) -> None:
@@ -286,70 +282,6 @@ class Finisher:
             for act, job in plan.steps
         ]
         await self._store.store_steps(rows, plan.now)
-
-    # ---- hooks ------------------------------------------------------------------------------------------------------
-
-    def _has_hooks(self, plan: Plan) -> bool:
-        hooks = self._term.hooks
-        return (
-            any((of := hooks.of(ending.job.kind)) and of.on_end for ending in plan.endings)
-            or any((of := hooks.of(job.kind)) and of.on_step for _, job in plan.steps)
-            or bool(plan.retries)
-        )
-
-    async def _run_hooks(self, plan: Plan, missing: set[str]) -> None:
-        hooked = [ending for ending in plan.endings if (of := self._term.hooks.of(ending.job.kind)) and of.on_end]
-        there = await self._store.lock_jobs([ending.job.id for ending in hooked])
-        for ending in hooked:
-            if ending.job.id in there:
-                ending.end = await self._end_hook(ending)
-            else:
-                missing.add(ending.job.id)
-        for act, job in list(plan.steps):
-            of = self._term.hooks.of(job.kind)
-            if of and of.on_step:
-                await self._step_hook(of.on_step, plan, act, job)
-
-    async def _step_hook(self, hook: StepHook, plan: Plan, act: StoreStep, job: LiveJob) -> None:
-        """A hook that raises undoes its writes: the step is not stored, and its run fails with the next flush."""
-        try:
-            async with self._store.connection.transaction():
-                await hook(self._store.connection, job, act.name, act.output)
-        except psycopg.OperationalError:
-            raise
-        except Exception as error:
-            if not isinstance(error, JoblineError):
-                logger.exception("on_step of %s failed for job %s", job.kind, job.id)
-            plan.steps.remove((act, job))
-            plan.refused_steps.append((act, cut(f"The output of step '{act.name}' was refused: {told_cause(error)}")))
-
-    async def _retry_hook(self, hook: RetryHook, act: RetryJob, job: LiveJob) -> None:
-        try:
-            async with self._store.connection.transaction():
-                await hook(self._store.connection, job)
-        except psycopg.OperationalError:
-            raise
-        except Exception as error:
-            raise HookRefusal(act, error) from error
-
-    async def _end_hook(self, ending: Ending) -> RunEnd:
-        """The end as the hook wants it. A hook that raises undoes its writes, and turns a success into a failure, of which
-        it hears as of any other."""
-        hooks = self._term.hooks.of(ending.job.kind)
-        assert hooks is not None
-        assert hooks.on_end is not None
-        policy = self._term.dispatcher.policy(ending.job.queue)
-        try:
-            async with self._store.connection.transaction():
-                return await hooks.on_end(self._store.connection, ending.job, policy, ending.end)
-        except psycopg.OperationalError:
-            raise
-        except Exception as error:
-            logger.exception("on_end of %s failed for job %s", ending.job.kind, ending.job.id)
-            if ending.end.arrow is not Arrow.COMPLETE:
-                return ending.end
-            ending.end = rejected(ending.end, f"The result could not be stored: {type(error).__name__}")
-            return await self._end_hook(ending)
 
 
 def _weight(act: Act) -> int:
@@ -378,7 +310,9 @@ def refuse(act: Act, detail: str = "") -> None:
             act.answer(act, OutcomeStatus.RETRY, detail)
         case StoreStep():
             act.answer(StepStatus.RETRY, detail)
-        case MarkRunning() | ExtendLease():
+        case MarkRunning():
+            act.answer()
+        case ExtendLease():
             pass
         case _:
             act.answer(DatabaseUnavailable())

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from psycopg import AsyncConnection
 
@@ -19,7 +20,10 @@ from jobline_queue.core.live_job import LiveJob
 from jobline_queue.core.new_job import NewJob
 from jobline_queue.core.policy import QueuePolicy
 
+#: (values, number of the first one, path): raises InvalidField that names `{path}[N]`.
+InputCheck = Callable[[list[Any], int, str], None]
 RetryHook = Callable[[AsyncConnection, LiveJob], Awaitable[None]]
+CancelHook = Callable[[AsyncConnection, LiveJob, str, str], Awaitable[None]]
 StepHook = Callable[[AsyncConnection, LiveJob, str, str], Awaitable[None]]
 
 
@@ -43,6 +47,8 @@ class KindHooks:
     kind: str
     #: Raises InvalidField, the path given before each field name; called on every way in.
     check: Callable[[NewJob, str], None]
+    #: Looks at the values of an input, some at a time; called on every way in. Without, every value is taken.
+    check_input: InputCheck | None = None
     #: The step a run is in from its claim on, before the worker has said anything.
     first_step: str = ""
     #: A cancelled pending job's row is removed, its event stays.
@@ -62,9 +68,14 @@ class KindHooks:
     #: In the transaction that stores a step's output: (transaction, job, step, output JSON). Raising refuses the output and
     #: fails the run with RESULT_REJECTED, for a JoblineError in its words.
     on_step: StepHook | None = None
-    #: Before the end is written; may return another end (a result, an error, another state). Raising turns a success into a
+    #: Before the end is written; may return another end (a result, an error, another state), and `follow_ups` with it: jobs
+    #: that are stored in the same transaction, as those of the producer `system`, past the check and the `on_enqueue` hook
+    #: of their kind, and without idempotency keys. Raising, or a follow-up that cannot be stored, turns a success into a
     #: failure, for which it is called again; of any other end it undoes what the hook has written, and no more.
     on_end: Callable[[AsyncConnection, LiveJob, QueuePolicy, RunEnd], Awaitable[RunEnd]] | None = None
+    #: After a pending job was cancelled (a running one: `on_end`): (transaction, job, who, why). Raising refuses its cancel,
+    #: and only this, with that error.
+    on_cancel: CancelHook | None = None
     #: After a failed or cancelled job went back to pending; raising refuses its retry, and only this, with that error.
     on_retry: RetryHook | None = None
 

@@ -13,6 +13,8 @@ worker, a pause lifted.
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from jobline_queue.core.live_job import Lease
 from jobline_queue.dispatch.dispatcher import Dispatcher
 from jobline_queue.dispatch.session import Session
@@ -52,8 +54,20 @@ class Looks:
         return self._dispatcher.next_wake(self.at)
 
     def _pick_for(self, session: Session) -> list[Lease]:
-        picked = (self._dispatcher.pick(session, queue, self.at) for queue in session.queues if session.room(queue))
+        session.looked_for = True
+        queues = self._in_turn(session)
+        picked = (self._dispatcher.pick(session, queue, self.at) for queue in queues if session.room(queue))
         return [lease for lease in picked if lease is not None]
+
+    def _in_turn(self, session: Session) -> Collection[str]:
+        """The session's queues. One that takes a few jobs of them all begins where the next job has the lowest rank."""
+        if session.most is None or len(session.queues) == 1:
+            return session.queues
+        orders = {queue: self._dispatcher.queue(queue).order for queue in session.queues}
+        firsts = [
+            (job.rank, queue) for queue, order in orders.items() if (job := order.next(session.kinds)) is not None
+        ]
+        return [queue for _, queue in sorted(firsts)]
 
 
 def _claims_in_turn(session: Session) -> bool:

@@ -25,6 +25,9 @@ class Order(Protocol):
     def discard(self, job: LiveJob) -> bool:
         """Takes a job out; False when it was not in."""
 
+    def next(self, kinds: Collection[str]) -> LiveJob | None:
+        """The job that `take` would take out first."""
+
     def take(self, kinds: Collection[str], most: int) -> list[LiveJob]:
         """Takes out up to `most` jobs that may start, first ones first, and counts them as running."""
 
@@ -76,6 +79,9 @@ class FifoOrder:
 
     def discard(self, job: LiveJob) -> bool:
         return self._backlog.remove(job)
+
+    def next(self, kinds: Collection[str]) -> LiveJob | None:
+        return self._backlog.next_of(kinds)
 
     def take(self, kinds: Collection[str], most: int) -> list[LiveJob]:
         return self._backlog.take(kinds, most)

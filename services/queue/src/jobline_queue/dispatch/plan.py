@@ -55,8 +55,10 @@ class Plan:
     steps: list[tuple[StoreStep, LiveJob]] = field(default_factory=list)
     #: Of these, what a hook will not have, and why.
     refused_steps: list[tuple[StoreStep, str]] = field(default_factory=list)
-    marks: list[LiveJob] = field(default_factory=list)
+    marks: list[MarkRunning] = field(default_factory=list)
     extends: list[Lease] = field(default_factory=list)
+    #: Jobs that hooks of these ends want stored with them.
+    follow_ups: list[LiveJob] = field(default_factory=list)
     cancels: list[tuple[CancelJob, LiveJob]] = field(default_factory=list)
     cancel_requests: list[tuple[CancelJob, LiveJob]] = field(default_factory=list)
     removals: list[tuple[RemoveJob, LiveJob | None]] = field(default_factory=list)
@@ -111,7 +113,9 @@ class Planner:
                 self._step(act, plan)
             case MarkRunning(job):
                 if job.place is Place.LEASED:
-                    plan.marks.append(job)
+                    plan.marks.append(act)
+                else:
+                    act.answer()
             case ExtendLease(lease):
                 if lease.token in self._dispatcher.leases:
                     plan.extends.append(lease)
@@ -168,7 +172,7 @@ class Planner:
         if act.pending_only or policy.cancel is CancelMode.PENDING_ONLY:
             act.answer(IllegalTransition("cancel", State.RUNNING, "its queue cancels pending jobs only"))
         elif policy.cancel is CancelMode.NOW:
-            end = end_run(job, policy, Revoked(act.actor, act.reason), plan.now)
+            end = end_run(job, policy, Revoked(act.actor, act.reason, act.result), plan.now)
             plan.endings.append(Ending(job, lease, end, lambda _status, _detail: act.answer(None), True))
         elif job.cancel_requested:
             act.answer(None)

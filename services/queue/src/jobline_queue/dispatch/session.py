@@ -127,6 +127,8 @@ class Session:
         #: Of those, the ones whose outcomes wait for their commit and take no room any more.
         self.ending: dict[str, int] = {}
         self.attached = False
+        #: The claimer has looked for jobs for it: that it holds none means that there was none.
+        self.looked_for = False
         self.draining = False
         self.connected_at = 0.0
         self.last_seen_at = 0.0

@@ -46,6 +46,9 @@ class Settler:
             self._settle_completes(lease, completions, missing)
         for ending in plan.endings:
             self._settle_ending(ending, ending.job.id in missing)
+        for job in plan.follow_ups:
+            self._dispatcher.add(job)
+            self._term.changes.publish(job, State.PENDING)
         self._settle_acts(plan, missing)
         self._settle_reports(plan)
         await self._settle_retries(plan)
@@ -167,8 +170,9 @@ class Settler:
             job.has_steps = True
             job.step_bytes += len(act.output)
             act.answer(StepStatus.STORED, "")
-        for job in plan.marks:
-            job.marked = True
+        for mark in plan.marks:
+            mark.job.marked = True
+            mark.answer()
         for lease in plan.extends:
             lease.stored_expires_at = lease.expires_at
 

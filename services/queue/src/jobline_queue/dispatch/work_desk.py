@@ -14,7 +14,7 @@ from jobline_queue.core.ending import Lost, Outcome
 from jobline_queue.core.errors import Forbidden, NotActive, Superseded, invalid
 from jobline_queue.core.lifecycle import State
 from jobline_queue.core.live_job import LiveJob
-from jobline_queue.dispatch.acts import EndRun, ExtendLease, OutcomeAnswer, StepAnswer, StoreStep, unheard
+from jobline_queue.dispatch.acts import EndRun, ExtendLease, MarkRunning, OutcomeAnswer, StepAnswer, StoreStep, unheard
 from jobline_queue.dispatch.claimer import Claimer
 from jobline_queue.dispatch.due_scope import DueLeft
 from jobline_queue.dispatch.finisher import Finisher
@@ -118,14 +118,31 @@ class WorkDesk:
 
     def progress(self, job_id: str, token: str, step: str, current: int, total: int, message: str) -> LeaseState:
         """The latest progress of a run; kept in memory at once, written to the row within 100 ms."""
-        job = self._dispatcher.current_run(job_id, token)
+        job = self.tell_progress(job_id, token, step, current, total, message)
         if job is None:
             return LeaseState.LOST
-        job.received = True
-        job.step, job.current, job.total, job.message = step or job.step, current, total, message
         job.dirty = True
-        self._term.changes.publish(job, State.RUNNING, progress=True)
         return LeaseState.CANCEL_REQUESTED if job.cancel_requested else LeaseState.HELD
+
+    async def store_progress(self, job_id: str, token: str) -> None:
+        """Returns when the row says the latest progress of a run; at once for one that is not current."""
+        job = self._dispatcher.current_run(job_id, token)
+        if job is not None:
+            job.dirty = False
+            stored = asyncio.Event()
+            self._finisher.put(MarkRunning(job, stored.set))
+            await stored.wait()
+
+    def tell_progress(
+        self, job_id: str, token: str, step: str, current: int, total: int, message: str
+    ) -> LiveJob | None:
+        """Tells memory and who watches of a run's progress, and nobody writes it; the job, if the run is current."""
+        job = self._dispatcher.current_run(job_id, token)
+        if job is not None:
+            job.received = True
+            job.step, job.current, job.total, job.message = step or job.step, current, total, message
+            self._term.changes.publish(job, State.RUNNING, progress=True)
+        return job
 
     def step(self, job_id: str, token: str, name: str, output: str, seconds: float, answer: StepAnswer) -> None:
         """Stores a finished step's output (checked JSON text); answers after the commit."""
@@ -203,7 +220,9 @@ class WorkDesk:
         deadline = loop.time() + max(wait, 0.05)
         # A batch that is picked already is waited for, whatever the caller's patience: its leases are being stored.
         while not session.outbox.assignments and session.ended is None:
-            if not session.holding and (loop.time() >= deadline or self._waits_in_vain(session)):
+            # With many claims under way, or a slow disk, the claimer comes to this one long after its patience has ended.
+            in_time = loop.time() < deadline or not session.looked_for
+            if not session.holding and (not in_time or self._waits_in_vain(session)):
                 break
             session.wake.clear()
             with contextlib.suppress(TimeoutError):

@@ -25,9 +25,11 @@ class Pruner:
                 removed += await self._prune(queue, self._term.clock.now() - state.policy.expires_after, None)
         return removed
 
-    async def apply_retention(self, queue: str) -> int:
-        """Removes the queue's jobs that ended longer than `retention` ago; how many."""
-        retention = self._term.dispatcher.policy(queue).retention
+    async def apply_retention(self, queue: str, retention: float | None = None) -> int:
+        """Removes the queue's jobs that ended longer than `retention` seconds ago (None: the policy's, which may have none);
+        how many."""
+        if retention is None:
+            retention = self._term.dispatcher.policy(queue).retention
         if retention is None:
             return 0
         return await self._prune(queue, None, self._term.clock.now() - retention)

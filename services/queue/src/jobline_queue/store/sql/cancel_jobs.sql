@@ -1,7 +1,10 @@
 -- cancel: pending → cancelled (the row stays, or goes where the kind removes cancelled jobs).
--- Params: jobs (JSON array of objects id, remove, actor, detail), now. Columns: id of each row that was there.
+-- Params: jobs (JSON array of objects id, remove, actor, detail, result (JSON text or null)), now.
+-- Columns: id of each row that was there.
 WITH input AS (
-    SELECT * FROM jsonb_to_recordset(CAST(%(jobs)s AS jsonb)) AS r (id uuid, remove boolean, actor text, detail text)
+    SELECT * FROM jsonb_to_recordset(CAST(%(jobs)s AS jsonb)) AS r (
+        id uuid, remove boolean, actor text, detail text, result text
+    )
 ), removed AS (
     DELETE FROM jobline.jobs j USING input r WHERE j.id = r.id AND r.remove AND j.finished_at IS NULL
     RETURNING j.id, j.queue
@@ -11,7 +14,8 @@ WITH input AS (
     DELETE FROM jobline.attempts WHERE job_id IN (SELECT id FROM removed)
 ), kept AS (
     UPDATE jobline.jobs j
-    SET state = 'cancelled', finished_at = to_timestamp(%(now)s), updated_at = to_timestamp(%(now)s)
+    SET state = 'cancelled', result = CAST(r.result AS jsonb), finished_at = to_timestamp(%(now)s),
+        updated_at = to_timestamp(%(now)s)
     FROM input r WHERE j.id = r.id AND NOT r.remove AND j.finished_at IS NULL
     RETURNING j.id, j.queue
 ), ended AS (

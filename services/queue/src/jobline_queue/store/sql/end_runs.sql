@@ -2,15 +2,15 @@
 --
 -- `state` is where the job goes: pending (another run later), failed or cancelled. The run's story becomes an attempt row
 -- (unless the delivery never arrived: outcome null), a release an event row too. `scheduled_at` is when the run was due: the
--- job's run_at as this statement finds it.
+-- job's run_at as this statement finds it. `result` is JSON text or null: what the caller of a cancel left.
 -- A job that goes back without this run having counted looks as after its last counted run: that one's start and error.
 -- Guard and index: as complete_jobs.sql.
 -- Params: jobs (JSON array), now. Columns: id of each row that was there.
 WITH input AS (
     SELECT *, r.attempt = r.number AS counted FROM jsonb_to_recordset(CAST(%(jobs)s AS jsonb)) AS r (
         id uuid, state text, attempt integer, losses integer, run_at double precision, started_at double precision,
-        worker text, session_id uuid, lease_token uuid, outcome text, number integer, step text, error_code text,
-        error_message text, error_retryable boolean, event text, actor text, detail text
+        worker text, session_id uuid, lease_token uuid, outcome text, result text, number integer, step text,
+        error_code text, error_message text, error_retryable boolean, event text, actor text, detail text
     )
 ), ended AS (
     UPDATE jobline.jobs j
@@ -26,7 +26,7 @@ WITH input AS (
         error_code = CASE WHEN r.counted THEN r.error_code ELSE j.error_code END,
         error_message = CASE WHEN r.counted THEN r.error_message ELSE j.error_message END,
         error_retryable = CASE WHEN r.counted THEN r.error_retryable ELSE j.error_retryable END,
-        step = coalesce(r.step, j.step)
+        result = CAST(r.result AS jsonb), step = coalesce(r.step, j.step)
     FROM input r
     WHERE j.id = r.id AND j.finished_at IS NULL
     RETURNING j.id, j.queue
