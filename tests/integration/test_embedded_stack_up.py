@@ -83,6 +83,10 @@ def test_a_second_stack_on_the_same_data_directory_is_refused(serving: StackUnde
     assert httpx.get(f"{serving.endpoints.gateway}/health").status_code == 200
 
 
+def test_without_a_cron_there_are_no_chores(serving: StackUnderTest) -> None:
+    assert not is_there(serving, "jobline_queue", "chores")
+
+
 @pytest.mark.parametrize("setting", ["JOBLINE_GATEWAY_PORT", "JOBLINE_QUEUE_PORT", "JOBLINE_WORKER_PORT"])
 def test_a_port_in_use_is_refused_with_the_name_of_its_setting(data_dir: DataDir, tmp_path: Path, setting: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
@@ -99,6 +103,7 @@ def test_a_port_in_use_is_refused_with_the_name_of_its_setting(data_dir: DataDir
         ({"JOBLINE_GATEWAY_PORT": "15999", "JOBLINE_WORKER_PORT": "15999"}, "JOBLINE_WORKER_PORT: port 15999 is also"),
         ({"JOBLINE_HOST": "203.0.113.7"}, "JOBLINE_HOST: cannot listen on '203.0.113.7'"),
         ({"JOBLINE_ENV": "production"}, "JOBLINE_SERVICE_TOKENS is not set"),
+        ({"JOBLINE_CRON": "daily"}, "JOBLINE_CRON: expected one of on, off"),
         ({"JOBLINE_SERVICE_TOKENS": "a:worker:t"}, "missing: gateway, operator, producer"),
         ({"JOBLINE_SERVICE_TOKENS": "a:worker"}, "expected name:role:token"),
     ],
@@ -111,13 +116,21 @@ def test_a_wrong_setting_stops_the_start_with_its_name(
     assert complaint in stack.errors.read_text()
 
 
-_PARTS = [("jobline_queue", "serve"), ("jobline_worker",), ("jobline_gateway",), ("bin/postgres",), ("valkey-server",)]
+_PARTS = [
+    ("jobline_queue", "serve"),
+    ("jobline_worker",),
+    ("jobline_gateway",),
+    ("bin/postgres",),
+    ("valkey-server",),
+    ("jobline_queue", "chores"),
+]
 
 
 def test_every_part_that_is_killed_comes_back_at_its_address_and_a_signal_stops_all_of_them(
     data_dir: DataDir, tmp_path: Path
 ) -> None:
-    with running_stack(data_dir.root, tmp_path) as stack:
+    with running_stack(data_dir.root, tmp_path, JOBLINE_CRON="on") as stack:
+        eventually_blocking(partial(is_there, stack, *_PARTS[-1]), within=30, what="the chores are there")
         before = stack.endpoints
         for words in _PARTS:
             victim = child_named(stack, *words)
@@ -126,6 +139,12 @@ def test_every_part_that_is_killed_comes_back_at_its_address_and_a_signal_stops_
             eventually_blocking(partial(answers, before), within=30, what=f"all answer after {words}")
         assert stack.endpoints == before
         stops_well(stack, data_dir, signal.SIGTERM)
+
+
+def is_there(stack: StackUnderTest, *words: str) -> bool:
+    with contextlib.suppress(ValueError, psutil.Error):
+        return child_named(stack, *words).is_running()
+    return False
 
 
 def replaced(stack: StackUnderTest, words: tuple[str, ...], victim: psutil.Process) -> bool:

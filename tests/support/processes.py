@@ -87,12 +87,12 @@ class ProgramUnderTest:
 
 
 class StackUnderTest(ProgramUnderTest):
-    """`jobline up` on a data directory, listening on free ports unless told otherwise."""
+    """`jobline up` on a data directory, listening on free ports and without the chores unless told otherwise."""
 
     def __init__(self, data_dir: Path, logs: Path, *arguments: str, **settings: str) -> None:
         self.data_dir = data_dir
         free = {f"JOBLINE_{name}_PORT": "0" for name in ("GATEWAY", "QUEUE", "WORKER")}
-        environ = clean_environ(**{"JOBLINE_DATA_DIR": str(data_dir), **free, **settings})
+        environ = clean_environ(**{"JOBLINE_DATA_DIR": str(data_dir), "JOBLINE_CRON": "off", **free, **settings})
         super().__init__(("-c", _JOBLINE, "up", *arguments), environ, logs, "up")
 
     def wait_ready(self) -> str:
@@ -111,6 +111,14 @@ class StackUnderTest(ProgramUnderTest):
     @property
     def endpoints(self) -> Endpoints:
         return read_endpoints(self.data_dir)
+
+    def part(self, *words: str) -> psutil.Process | None:
+        """The child of the supervisor whose command line has these words; None while there is none."""
+        for child in psutil.Process(self.pid).children():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                if all(word in " ".join(child.cmdline()) for word in words) and _runs(child):
+                    return child
+        return None
 
 
 @contextlib.contextmanager

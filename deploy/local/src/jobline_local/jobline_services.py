@@ -1,5 +1,6 @@
-"""Jobline's own three services as children of the stack, and how each says that it serves."""
+"""Jobline's own services as children of the stack, and how each says that it serves."""
 
+import asyncio
 import signal
 import sys
 from collections.abc import Mapping
@@ -15,6 +16,7 @@ from jobline_local.child import Program, run_to_end
 from jobline_local.errors import StackError
 
 _PROBE_SECONDS = 2.0
+_SOON_ENDED_SECONDS = 3.0
 
 
 class NotServing(Exception):
@@ -23,7 +25,7 @@ class NotServing(Exception):
 
 @dataclass(frozen=True)
 class JoblineService:
-    """What the three have in common: a Python module with the command `serve`."""
+    """What they have in common: a Python module with commands, `serve` unless told otherwise."""
 
     name: str
     module: str
@@ -89,6 +91,18 @@ class QueueService(GrpcService):
         if code := await run_to_end(self.command("migrate")):
             hint = f"; see {self.log}" if self.log else ""
             raise StackError(f"`{self.module} migrate` failed with exit code {code}{hint}")
+
+
+@dataclass(frozen=True)
+class ChoresService(JoblineService):
+    """The chores of the queue service: a client of the others that answers nobody."""
+
+    def program(self) -> Program:
+        return self.command("chores")
+
+    async def ready(self) -> None:
+        """Returns after a while: what cannot run ends within it."""
+        await asyncio.sleep(_SOON_ENDED_SECONDS)
 
 
 @dataclass(frozen=True)

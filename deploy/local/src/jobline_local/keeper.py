@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+import itertools
 import logging
 import signal
+from collections.abc import Coroutine
 
 from jobline_local.child import Child
 from jobline_local.errors import StackError
@@ -33,7 +35,11 @@ class Keeper:
             StackError: it ended by itself, or did not answer within 60 seconds.
         """
         await self._start_once()
-        self._keeping = asyncio.create_task(self._keep(), name=f"keep {self._service.name}")
+        self._keep_with(self._keep())
+
+    def start_unawaited(self) -> None:
+        """The same for a service that nobody waits for: its first start is tried again, too, until it answers."""
+        self._keep_with(self._start_and_keep())
 
     async def stop(self) -> None:
         """Ends the service for good. Safe at any moment of its life."""
@@ -62,22 +68,32 @@ class Keeper:
                 task.cancel()
             await asyncio.gather(ready, exited, return_exceptions=True)
 
+    def _keep_with(self, life: Coroutine[None, None, None]) -> None:
+        self._keeping = asyncio.create_task(life, name=f"keep {self._service.name}")
+
+    async def _start_and_keep(self) -> None:
+        await self._try_to_start()
+        await self._keep()
+
     async def _keep(self) -> None:
-        failures = 0
         while True:
             assert self._child is not None
             code = await self._child.exited()
             self._child.kill_group()
             log.warning("%s %s; starting it again", self._service.name, _ending(code))
+            await self._try_to_start()
+
+    async def _try_to_start(self) -> None:
+        """Tries until it answers."""
+        for failures in itertools.count():
             await asyncio.sleep(_BACKOFF_SECONDS[min(failures, len(_BACKOFF_SECONDS) - 1)])
             try:
                 await self._start_once()
+                return
             except StackError as error:
                 log.error("%s", error)
-                await self._child.stop()
-                failures += 1
-            else:
-                failures = 0
+                if self._child is not None:
+                    await self._child.stop()
 
     def _log_hint(self) -> str:
         file = self._child.program.log if self._child else None

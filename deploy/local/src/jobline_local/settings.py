@@ -26,6 +26,7 @@ class StackSettings:
     """Empty: start the embedded one."""
     redis_url: str
     """Empty: start the embedded one."""
+    with_chores: bool
     service_tokens: Mapping[str, str] | None
     """Role → token as configured; None lets the stack generate them."""
 
@@ -34,7 +35,8 @@ class StackSettings:
         """Reads and checks `environ`.
 
         Raises:
-            SettingsError: a bad port, a service-token list without one of the roles, or production without such a list.
+            SettingsError: a bad port, a JOBLINE_CRON that is neither on nor off, a service-token list without one of the
+                roles, or production without such a list.
         """
         settings = Settings(environ)
         data = DataDir.at(settings.data_dir)
@@ -47,6 +49,7 @@ class StackSettings:
             worker_port=settings.port("JOBLINE_WORKER_PORT", 50052),
             database_url=settings.text("JOBLINE_DATABASE_URL"),
             redis_url=settings.text("JOBLINE_REDIS_URL"),
+            with_chores=settings.choice("JOBLINE_CRON", ("on", "off"), "on") == "on",
             service_tokens=_service_tokens(settings),
         )
 

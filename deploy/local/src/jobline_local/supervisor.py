@@ -1,15 +1,16 @@
-"""The whole stack as one object: first the servers, then the services; stopped in reverse."""
+"""The whole stack as one object: first the servers, then the services, then the chores; stopped in reverse."""
 
 import asyncio
 import contextlib
 import fcntl
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from jobline.runtime import Endpoints
 from jobline_local.endpoints import publish
 from jobline_local.errors import StackError
-from jobline_local.jobline_services import GrpcService, HttpService, QueueService
+from jobline_local.jobline_services import ChoresService, GrpcService, HttpService, QueueService
 from jobline_local.keeper import Keeper
 from jobline_local.ports import resolve_port
 from jobline_local.processes import ProcessRecord
@@ -25,8 +26,21 @@ _SETTING_OF_PORT = {
 }
 
 
+@dataclass(frozen=True)
+class Stack:
+    """A stack that answers."""
+
+    endpoints: Endpoints
+    chores: Keeper | None
+
+    def start_chores(self) -> None:
+        """For when everybody else is served: nobody waits for them, and their process wants the machine while it starts."""
+        if self.chores is not None:
+            self.chores.start_unawaited()
+
+
 @contextlib.asynccontextmanager
-async def running_stack(settings: StackSettings, *, log_files: bool) -> AsyncIterator[Endpoints]:
+async def running_stack(settings: StackSettings, *, log_files: bool) -> AsyncIterator[Stack]:
     """A stack that answers health checks for as long as the block lasts.
 
     Cancelling a start half-way is safe: what runs is stopped again.
@@ -48,14 +62,18 @@ async def running_stack(settings: StackSettings, *, log_files: bool) -> AsyncIte
         ports = _ports(settings)
         tokens = settings.service_tokens or secrets.tokens
         endpoints = _endpoints(settings, servers, ports, tokens)
-        services = _services(settings, endpoints, ports, tokens, data.logs if log_files else None)
+        logs = data.logs if log_files else None
+        services = _services(settings, endpoints, ports, tokens, logs)
+        chores = Keeper(_chores(settings, tokens, logs), record) if settings.with_chores else None
         async with contextlib.AsyncExitStack() as running:
             running.callback(record.clear)
             publish(endpoints, data.endpoints_file)
             running.callback(data.endpoints_file.unlink, missing_ok=True)
             await _start_together(running, record, [one for one in (servers.postgres, servers.valkey) if one])
             await _start_together(running, record, services)
-            yield endpoints
+            if chores is not None:
+                running.push_async_callback(chores.stop)
+            yield Stack(endpoints, chores)
 
 
 async def _start_together(
@@ -131,9 +149,6 @@ def _services(
 ) -> tuple[Service, ...]:
     """The three services; each needs those before it, and waits for them by itself."""
 
-    def log(name: str) -> Path | None:
-        return logs / f"{name}.log" if logs else None
-
     def environment(name: str, role: str) -> dict[str, str]:
         # A token in the caller's environment is the caller's own: every service gets the one of its role.
         changed = {_SETTING_OF_PORT[name]: str(ports[name]), "JOBLINE_TOKEN": tokens[role]}
@@ -146,7 +161,7 @@ def _services(
             module="jobline_queue",
             address=endpoints.queue,
             environment={"JOBLINE_SERVICE_TOKENS": accepted, **environment("queue", "operator")},
-            log=log("queue"),
+            log=_log(logs, "queue"),
             health_names=("", "jobline.v1.JobService"),
         ),
         GrpcService(
@@ -154,10 +169,27 @@ def _services(
             module="jobline_worker",
             address=endpoints.worker,
             environment={"JOBLINE_SERVICE_TOKENS": accepted, **environment("worker", "worker")},
-            log=log("worker"),
+            log=_log(logs, "worker"),
             health_names=("", "jobline.v1.WorkerControlService"),
             # 40 s for what runs to end, 5 s for what is interrupted, 10 s for the last outcomes.
             stop_seconds=60.0,
         ),
-        HttpService("gateway", "jobline_gateway", endpoints.gateway, environment("gateway", "gateway"), log("gateway")),
+        HttpService(
+            "gateway", "jobline_gateway", endpoints.gateway, environment("gateway", "gateway"), _log(logs, "gateway")
+        ),
     )
+
+
+def _chores(settings: StackSettings, tokens: Mapping[str, str], logs: Path | None) -> ChoresService:
+    return ChoresService(
+        name="chores",
+        module="jobline_queue",
+        address="",
+        environment={**settings.environ, "JOBLINE_TOKEN": tokens["operator"]},
+        log=_log(logs, "chores"),
+        stop_seconds=10.0,
+    )
+
+
+def _log(logs: Path | None, name: str) -> Path | None:
+    return logs / f"{name}.log" if logs else None

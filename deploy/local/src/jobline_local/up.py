@@ -47,7 +47,7 @@ def up(
         bool, typer.Option("--json", help="The ready line as a JSON object: gateway, queue, worker. Not with --sample.")
     ] = False,
 ) -> None:
-    """Start everything on this machine: PostgreSQL, Valkey and the three services. Ctrl-C stops all of it."""
+    """Start everything on this machine: PostgreSQL, Valkey, the three services and the chores. Ctrl-C stops all of it."""
     if once and not sample:
         raise typer.BadParameter("--once needs --sample")
     if as_json and sample:
@@ -92,8 +92,10 @@ async def _stay_up(settings: StackSettings, *, sample: bool, once: bool, as_json
     configure_logging("stack")
     if sample:
         _log_to_file(settings)
-    async with running_stack(settings, log_files=sample) as endpoints:
+    async with running_stack(settings, log_files=sample) as stack:
+        endpoints = stack.endpoints
         print(ready_document(endpoints) if as_json else ready_line(endpoints), flush=True)
+        stack.start_chores()
         succeeded = await run_sample(Settings(settings.environ), endpoints.gateway) if sample else True
         if once:
             return succeeded

@@ -1,4 +1,4 @@
-"""`jobline-queue serve` and `jobline-queue migrate`.
+"""`jobline-queue serve`, `migrate` and `chores`.
 
 Each command imports what it needs by itself: serving needs nothing of Alembic, migrating nothing of the service, and
 every start waits for its imports.
@@ -23,8 +23,11 @@ def main() -> None:
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("serve", help="serve until SIGTERM (settings: JOBLINE_DATABASE_URL, JOBLINE_QUEUE_PORT, …)")
     commands.add_parser("migrate", help="bring the database to the newest schema, then end")
+    commands.add_parser(
+        "chores", help="do the chores by their schedule until SIGTERM (JOBLINE_CRON, JOBLINE_REDIS_URL, …)"
+    )
     arguments = parser.parse_args()
-    configure_logging("queue")
+    configure_logging("chores" if arguments.command == "chores" else "queue")
     try:
         _COMMANDS[arguments.command](Settings())
     except (SettingsError, RuntimeError) as error:
@@ -43,13 +46,26 @@ def _serve(settings: Settings) -> None:
 
 
 def _migrate(settings: Settings) -> None:
+    from jobline.embeddings import read_dimensions
     from jobline_queue.config import database_url
     from jobline_queue.store.migrate import migrate
 
-    migrate(database_url(settings))
+    migrate(database_url(settings), read_dimensions(settings))
 
 
-_COMMANDS = {"serve": _serve, "migrate": _migrate}
+def _chores(settings: Settings) -> None:
+    if settings.choice("JOBLINE_CRON", ("on", "off"), "on") == "off":
+        return
+    from jobline_queue.chores import environment
+
+    environment.prepare()
+    from jobline_queue.chores.app import Chores
+    from jobline_queue.chores.config import read_config
+
+    Chores(read_config(settings)).run()
+
+
+_COMMANDS = {"serve": _serve, "migrate": _migrate, "chores": _chores}
 
 
 if __name__ == "__main__":

@@ -98,6 +98,16 @@ def _work() -> Iterator[Setting]:
         "on",
     )
     yield Setting(
+        "JOBLINE_CLEANUP_CRON",
+        "When the chores remove old jobs: a cron string in UTC; a sixth field would be the seconds.",
+        "0 2 * * *",
+    )
+    yield Setting(
+        "JOBLINE_PROCESS_CRON",
+        "When the chores process the queues ingestion and vectorization, if JOBLINE_WORKER_QUEUES leaves them out.",
+        "* * * * *",
+    )
+    yield Setting(
         "JOBLINE_TAKE_OVER_AFTER",
         "Seconds of silence, 3-300, after which the database ends a frozen queue service's session and a standby takes "
         "over. A dead service is noticed at once.",
@@ -131,7 +141,7 @@ def _providers_of_text() -> Iterator[Setting]:
     yield Setting(
         "JOBLINE_EMBEDDINGS_URL", "OpenAI-compatible API, up to but without /embeddings.", "embedded embedder"
     )
-    yield Setting("JOBLINE_EMBEDDINGS_MODEL", "Model name for embeddings.", "unset")
+    yield Setting("JOBLINE_EMBEDDINGS_MODEL", "Model name for embeddings.", "default")
     yield Setting("JOBLINE_EMBEDDINGS_API_KEY", "Key for embeddings.", "unset", secret=True)
     yield Setting(
         "JOBLINE_EMBEDDING_DIMENSIONS",

@@ -1,15 +1,16 @@
-"""QueueService: queues, pauses, cleanup and workers, for operators."""
+"""QueueService: queues, pauses, cleanup, chores and workers, for operators."""
 
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from jobline.v1 import queue_pb2
 from jobline.v1 import queue_service_pb2 as pb
 from jobline.v1.queue_service_pb2_grpc import QueueServiceServicer
-from jobline_queue.core.errors import NotFound
+from jobline_queue.core.errors import NotFound, invalid
 from jobline_queue.core.json_text import check_text
 from jobline_queue.core.queue_history import QueueHistory
 from jobline_queue.dispatch.active import ActiveTerm, QueueCore
@@ -19,15 +20,22 @@ from jobline_queue.rpc.principal import current
 
 #: What a worker that is told to drain may take for it.
 DRAIN_SECONDS = 300.0
+_CHORE_NAME = re.compile(r"[a-z0-9_-]{1,64}")
 Context = Any
 
 
 class QueueServicer(QueueServiceServicer):
     """See queue_service.proto for what each call promises."""
 
-    def __init__(self, core: QueueCore, count: Callable[[str], Awaitable[QueueHistory]]) -> None:
+    def __init__(
+        self,
+        core: QueueCore,
+        count: Callable[[str], Awaitable[QueueHistory]],
+        grant_chore: Callable[[str, float, str], Awaitable[bool]],
+    ) -> None:
         self._core = core
         self._count = count
+        self._grant_chore = grant_chore
 
     async def ListQueues(self, request: pb.ListQueuesRequest, context: Context) -> pb.ListQueuesResponse:
         active = self._core.active
@@ -60,6 +68,15 @@ class QueueServicer(QueueServiceServicer):
         active = self._core.active
         names = [_known(active, request.queue)] if request.queue else sorted(active.dispatcher.queues)
         return pb.PruneJobsResponse(removed=sum([await active.pruner.apply_retention(name) for name in names]))
+
+    async def RunChore(self, request: pb.RunChoreRequest, context: Context) -> pb.RunChoreResponse:
+        if not _CHORE_NAME.fullmatch(request.name):
+            raise invalid("name", "expected 1-64 characters of a-z, 0-9, '_' and '-'")
+        fire_time = convert.epoch("fire_time", request, "fire_time")
+        if fire_time is None:
+            raise invalid("fire_time", "expected a time")
+        granted = await self._grant_chore(request.name, fire_time, current.get().actor)
+        return pb.RunChoreResponse(granted=granted)
 
     async def ListWorkers(self, request: pb.ListWorkersRequest, context: Context) -> pb.ListWorkersResponse:
         sessions = self._core.active.dispatcher.sessions.values()
