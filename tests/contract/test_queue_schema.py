@@ -25,16 +25,20 @@ MESSAGE = (
 COLUMNS = {
     "jobline.attempts": "id job_id number outcome worker session_id lease_token started_at finished_at step error_code "
     "error_message error_retryable entry_id scheduled_at",
+    "jobline.chore_runs": "name fire_time granted_to granted_at",
     "jobline.content_durations": "kind seconds",
     "jobline.content_jobs": "id owner type seq status progress current_step estimated_seconds_remaining input result error "
     "error_code cancelled_at started_at finished_at created_at updated_at step progress_current progress_total",
     "jobline.epoch": "single epoch instance taken_at",
     "jobline.events": "id job_id queue at name from_state to_state actor detail lease_token",
+    "jobline.ingestion_jobs": "id job_type status priority payload result progress attempts max_attempts scheduled_for "
+    "started_at completed_at created_at updated_at ingest_job_id project_id",
+    "jobline.job_inputs": "job_id part first_item items data staged_at",
     "jobline.job_organizations": "job_id organization_id",
     "jobline.jobs": "id queue kind owner producer state priority run_at seq concurrency_key idempotency_key content_hash "
     "correlation_id labels payload result error_code error_message error_retryable attempt max_attempts losses step "
     "progress_current progress_total progress_message created_at started_at finished_at updated_at "
-    "cancel_requested_at worker session_id lease_token",
+    "cancel_requested_at worker session_id lease_token input_items",
     "jobline.leases": "token epoch queue session_id worker principal job_ids granted_at expires_at",
     "jobline.messages": "id owner business_id communication_id priority max_attempts payload created_at seq status "
     "scheduled_at started_at completed_at attempts last_error updated_at core_priority channel recipient_contact subject "
@@ -56,12 +60,20 @@ COLUMNS = {
     "public.communication_template": "id business_id subject body",
     "public.cta_analysis": "id organization_id page_url cta_text cta_type href placement conversion_potential data_source "
     "created_at",
+    "public.data_record_ids": "project_id type digest",
+    "public.data_records": "id seq project_id type category source content metadata embedding ingest_job_id created_by_id "
+    "created_by_name created_by_email created_at updated_at",
     "public.emails": "id user_id recipient_name recipient_interest email_message template_type metadata is_confident "
     "displayed created_at job_id",
+    "public.ingest_jobs": "id project_id type status total_records saved_count skipped_count skipped_details error "
+    "created_at updated_at",
+    "public.job_queue": "id job_type status priority payload result progress attempts max_attempts scheduled_for started_at "
+    "completed_at created_at updated_at",
     "public.jobs": "id tenant_id user_id session_id type status progress current_step estimated_seconds_remaining input "
     "result error error_code cancelled_at started_at finished_at created_at updated_at",
     "public.media": "name job_id content_type content created_at",
     "public.organizations": "id owner_user_id session_id website_url analysis created_at updated_at",
+    "public.projects": "id name owner_id created_at",
     "public.queue_items": "id user_id recipient_name recipient_interest email_template status email_id error_message "
     "current_step created_at started_at completed_at",
     "public.role_permissions": "role action allowed",
@@ -73,6 +85,7 @@ COLUMNS = {
 JOB_INDEXES = {
     *("jobs_pkey", "jobs_owner_created_at", "jobs_idempotency_key", "jobs_communication_id"),
     *("jobs_content_user_id", "jobs_content_session_id", "jobs_content_type"),
+    *("jobs_ingestion_created_at", "jobs_ingest_job_id"),
 }
 
 
@@ -110,6 +123,7 @@ RUNS = {"token": ID, "ids": [ID], "attempts": [1]}
 LEASE = {"token": ID, "epoch": 1, "queue": "q", "session_id": ID, "job_ids": [ID]}
 HOT: dict[str, dict[str, Any]] = {
     "claim_limited": {"leases": rows(LEASE)},
+    "adopt_input": {"staging_id": ID, "job_id": ID},
     "complete_jobs": {"runs": rows(RUNS), "now": 0.0, "gone": f"{{{ID}}}"},
     "complete_and_claim": {"runs": rows(RUNS), "now": 0.0, "gone": f"{{{ID}}}", "leases": rows(LEASE)},
     "end_runs": {"jobs": rows({"id": ID, "state": "failed"}), "now": 0.0},

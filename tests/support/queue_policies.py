@@ -83,6 +83,12 @@ retry_resumes = false
 [queues.communications]
 backoff = ["10ms"]
 
+# ---- the database queue: a failed run is followed at once
+[queues.ingestion]
+backoff = ["10ms"]
+[queues.vectorization]
+backoff = ["10ms"]
+
 # ---- acts of callers and of time
 [queues.now]
 cancel = "now"

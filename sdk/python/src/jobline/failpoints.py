@@ -44,6 +44,8 @@ POINTS = {
     "claim.after_commit": "the leases are stored; memory and workers do not know it",
     "finish.before_commit": "a flush of outcomes and acts is decided, its rows may be written; nothing is committed",
     "finish.after_commit": "the flush is stored; memory, workers and callers do not know it",
+    "ingest.before_commit": "a run of the database queue has written records or vectors, and proved that it is current",
+    "ingest.after_commit": "they are stored; memory and the worker do not know it",
     "take_over.locked": "a service has the lock `active`; the term before goes on",
     "take_over.writers_locked": "the sessions of the term before are ended; the epoch is not raised",
     "take_over.raised": "the epoch is raised; nothing is loaded",

@@ -8,6 +8,10 @@ import logging
 import os
 import signal
 import socket
+from collections.abc import Coroutine
+from functools import partial
+
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from jobline.server import open_server
 from jobline.v1 import (
@@ -15,6 +19,7 @@ from jobline.v1 import (
     communication_service_pb2_grpc,
     content_service_pb2_grpc,
     email_service_pb2_grpc,
+    ingestion_service_pb2_grpc,
     job_service_pb2_grpc,
     queue_service_pb2_grpc,
     work_service_pb2_grpc,
@@ -37,19 +42,30 @@ from jobline_queue.modules.content.store import ContentStore
 from jobline_queue.modules.email import hooks as email_hooks
 from jobline_queue.modules.email.servicer import EmailServicer
 from jobline_queue.modules.email.store import EmailStore
+from jobline_queue.modules.ingestion import hooks as ingestion_hooks
+from jobline_queue.modules.ingestion.access import Access as ProjectAccess
+from jobline_queue.modules.ingestion.acts import QueueActs
+from jobline_queue.modules.ingestion.records import Records
+from jobline_queue.modules.ingestion.search import RecordSearch
+from jobline_queue.modules.ingestion.servicer import IngestionServicer
+from jobline_queue.modules.ingestion.store import IngestionStore
 from jobline_queue.rpc.intake import store_jobs
+from jobline_queue.rpc.intake_input import store_job_with_input
 from jobline_queue.rpc.interceptors import ErrorsAndRights
 from jobline_queue.rpc.job_servicer import JobServicer, perform
 from jobline_queue.rpc.principal import Authenticator
 from jobline_queue.rpc.queue_servicer import QueueServicer
 from jobline_queue.rpc.work_servicer import WorkServicer
+from jobline_queue.store.chore_runs import ChoreRuns
+from jobline_queue.store.embeddings import confirm_dimensions
 from jobline_queue.store.engine import open_pool
+from jobline_queue.store.job_inputs import JobInputs
 from jobline_queue.store.job_list import JobList
 from jobline_queue.store.queue_history import QueueHistoryStore
 
 logger = logging.getLogger(__name__)
 
-_NAMES = ("Job", "Work", "Queue", "Account", "Email", "Communication", "Content")
+_NAMES = ("Job", "Work", "Queue", "Account", "Email", "Communication", "Content", "Ingestion")
 SERVICES = tuple(f"jobline.v1.{name}Service" for name in _NAMES)
 #: What calls that are under way at the stop may still take.
 STOP_GRACE = 2.0
@@ -60,13 +76,14 @@ async def serve(config: Config) -> None:
     guard = ErrorsAndRights(Authenticator(config.tokens), lambda: core.active)
     server = open_server(config.host, config.port, SERVICES, [guard])
     engine = open_pool(config.database_url)
-    hooks = HookRegistry([email_hooks.HOOKS, communication_hooks.HOOKS, *content_hooks.HOOKS])
+    hooks = HookRegistry([email_hooks.HOOKS, communication_hooks.HOOKS, *content_hooks.HOOKS, *ingestion_hooks.HOOKS])
     instance = f"{socket.gethostname()}:{server.port}:{os.getpid()}"
     core = QueueCore(config.database_url, instance, config.policies, hooks, server.serving, config.take_over_after)
-    job_service_pb2_grpc.add_JobServiceServicer_to_server(JobServicer(core, JobList(engine)), server.server)
-    work_service_pb2_grpc.add_WorkServiceServicer_to_server(WorkServicer(core), server.server)
+    inputs = JobInputs(engine)
+    job_service_pb2_grpc.add_JobServiceServicer_to_server(JobServicer(core, JobList(engine), inputs), server.server)
+    work_service_pb2_grpc.add_WorkServiceServicer_to_server(WorkServicer(core, inputs), server.server)
     queue_service_pb2_grpc.add_QueueServiceServicer_to_server(
-        QueueServicer(core, QueueHistoryStore(engine).count), server.server
+        QueueServicer(core, QueueHistoryStore(engine).count, ChoreRuns(engine).grant), server.server
     )
     accounts = AccountStore(engine, config.free_credits)
     account_service_pb2_grpc.add_AccountServiceServicer_to_server(AccountServicer(accounts), server.server)
@@ -80,10 +97,21 @@ async def serve(config: Config) -> None:
     broker = Broker(config.broker_url)
     content = ContentServicer(core, ContentStore(engine), accounts, broker, store_jobs, perform)
     content_service_pb2_grpc.add_ContentServiceServicer_to_server(content, server.server)
+    ingestions = IngestionStore(engine)
+    ingestion = IngestionServicer(
+        core,
+        ProjectAccess(engine),
+        ingestions,
+        QueueActs(core, ingestions, perform),
+        Records(engine, core, config.embedding_dimensions),
+        RecordSearch(engine, config.embedding_dimensions),
+        partial(store_job_with_input, core, inputs),
+    )
+    ingestion_service_pb2_grpc.add_IngestionServiceServicer_to_server(ingestion, server.server)
     await server.start()
     logger.info("listening on %s:%d", config.host, server.port)
     try:
-        await _until_signal(core)
+        await _until_signal(core, _run(core, engine, config.embedding_dimensions))
     finally:
         await server.serving(False)
         await server.stop(STOP_GRACE)
@@ -91,13 +119,19 @@ async def serve(config: Config) -> None:
         await engine.dispose()
 
 
-async def _until_signal(core: QueueCore) -> None:
+async def _run(core: QueueCore, engine: AsyncEngine, dimensions: int) -> None:
+    """Raises SettingsError when the database was made for vectors of another length."""
+    await confirm_dimensions(engine, dimensions)
+    await core.run()
+
+
+async def _until_signal(core: QueueCore, run: Coroutine[None, None, None]) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     loop.add_signal_handler(signal.SIGUSR1, core.log_state)
-    running = asyncio.create_task(core.run())
+    running = asyncio.create_task(run)
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
     if running.done():

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from jobline.embeddings import read_dimensions
 from jobline.runtime import Settings, SettingsError
 from jobline.service_tokens import ServiceToken, read_service_tokens
 from jobline_queue.core.policy import PolicyError, QueuePolicy, load_policies
@@ -26,6 +27,8 @@ class Config:
     worker_token: str
     #: Must answer before a content job is created or retried; empty: there is none.
     broker_url: str
+    #: How many numbers a vector has, as the database's first migration has fixed it.
+    embedding_dimensions: int
 
 
 def database_url(settings: Settings) -> str:
@@ -50,6 +53,7 @@ def read_config(settings: Settings) -> Config:
         worker_token=settings.text("JOBLINE_TOKEN", settings.endpoints.operator_token),
         # Of the environment alone: the embedded one is for the workers, and nothing here depends on it.
         broker_url=settings.parse("JOBLINE_REDIS_URL", "", _redis_url),
+        embedding_dimensions=read_dimensions(settings),
     )
 
 
