@@ -4,6 +4,7 @@ import os
 import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from jobline.v1.worker_control_service_pb2_grpc import WorkerControlServiceStub
 from jobline_gateway.service_client import CallContext
 from jobline_gateway.worker_client import WorkerClient
 from support.eventually import eventually_blocking
+from support.ingestion_house import house_of
 from support.lent_queue import vacant
 from support.queue_calls import Calls, Refusal
 from support.queue_service import QueueServiceUnderTest, queue_service
@@ -135,6 +137,19 @@ def test_what_is_due_is_run_whatever_the_stream_pulls(
         assert (answer.succeeded, answer.failed, answer.complete) == (answer.attempted, 0, True)
     assert {state_of(calls, item) for item in items} == {"SUCCEEDED"}
     assert "request request-of-a-test" in lasting.errors.read_text()
+
+
+def test_a_cron_gets_its_own_runs_only_and_no_more_than_it_asks_for(
+    service: QueueServiceUnderTest, lasting: WorkerService
+):
+    limits = {"max_jobs": 3, "claim_for": Duration(seconds=50), "run_for": Duration(seconds=55), "own_runs_only": True}
+    with contextmanager(house_of)(service) as house, ThreadPoolExecutor() as pool:
+        for _ in range(5):
+            house.start(generate_embeddings=False)
+        parallel = list(pool.map(lambda _: process_now(lasting, queue="ingestion", **limits), range(2)))
+        assert sum(answer.succeeded for answer in parallel) == 5
+        assert all(answer.attempted <= 3 for answer in parallel)
+        assert process_now(lasting, queue="ingestion", **limits).attempted == 0
 
 
 def test_who_may_not_call_is_told_so_and_nothing_is_run(

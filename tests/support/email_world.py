@@ -18,6 +18,7 @@ from jobline_worker.pipelines.email import GenerateEmail
 from jobline_worker.providers.arxiv.atom import AtomPaperSource
 from jobline_worker.providers.arxiv.spacing import RequestSpacing
 from jobline_worker.providers.bundle import Providers
+from jobline_worker.providers.embeddings.embedded import EmbeddedEmbedder
 from jobline_worker.providers.http import provider_client
 from jobline_worker.providers.images.embedded import EmbeddedImageMaker
 from jobline_worker.providers.llm.openai import OpenAiLanguageModel
@@ -129,6 +130,7 @@ async def email_world(
                 websites=SafePageFetcher(),
                 arxiv=AtomPaperSource(client, arxiv_server.url, RequestSpacing(None, gap=0.0), timeout=seconds),
                 images=EmbeddedImageMaker(),
+                embedder=EmbeddedEmbedder(384),
                 messengers={},
             ),
         )

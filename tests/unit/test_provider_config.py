@@ -12,6 +12,8 @@ from jobline_worker.config import PUBLIC_ARXIV_URL, ProviderConfig, WorkerConfig
 from jobline_worker.providers.arxiv.atom import AtomPaperSource
 from jobline_worker.providers.arxiv.embedded import CorpusPaperSource
 from jobline_worker.providers.bundle import open_providers
+from jobline_worker.providers.embeddings.embedded import EmbeddedEmbedder
+from jobline_worker.providers.embeddings.openai import OpenAiEmbedder
 from jobline_worker.providers.images.embedded import EmbeddedImageMaker
 from jobline_worker.providers.images.openai import OpenAiImageMaker
 from jobline_worker.providers.llm.embedded import EmbeddedLanguageModel
@@ -35,6 +37,7 @@ async def test_without_settings_every_provider_is_the_embedded_one(tmp_path: Pat
         assert isinstance(providers.pages, CorpusPages)
         assert isinstance(providers.arxiv, CorpusPaperSource)
         assert isinstance(providers.images, EmbeddedImageMaker)
+        assert isinstance(providers.embedder, EmbeddedEmbedder)
 
 
 async def test_an_address_chooses_the_http_provider_and_search_brings_the_web_and_the_public_arxiv(
@@ -46,6 +49,7 @@ async def test_an_address_chooses_the_http_provider_and_search_brings_the_web_an
         JOBLINE_LLM_MODEL="small",
         JOBLINE_SEARCH_URL="https://search.example",
         JOBLINE_IMAGES_URL="https://pictures.example/v1",
+        JOBLINE_EMBEDDINGS_URL="https://vectors.example/v1",
     )
     assert config.arxiv_url == PUBLIC_ARXIV_URL
     async with open_providers(config, {}) as providers:
@@ -55,6 +59,7 @@ async def test_an_address_chooses_the_http_provider_and_search_brings_the_web_an
         assert isinstance(providers.pages, SafePageReader)
         assert isinstance(providers.arxiv, AtomPaperSource)
         assert isinstance(providers.images, OpenAiImageMaker)
+        assert isinstance(providers.embedder, OpenAiEmbedder)
 
 
 async def test_arxiv_alone_may_be_real(tmp_path: Path) -> None:
@@ -73,6 +78,10 @@ async def test_arxiv_alone_may_be_real(tmp_path: Path) -> None:
         ("JOBLINE_SEARCH_URL", "http://host:port", "http://"),
         ("JOBLINE_ARXIV_URL", "arxiv", "http://"),
         ("JOBLINE_IMAGES_URL", "pictures", "http://"),
+        ("JOBLINE_EMBEDDINGS_URL", "vectors", "http://"),
+        ("JOBLINE_EMBEDDING_DIMENSIONS", "0", "whole number from 1 to 2000"),
+        ("JOBLINE_EMBEDDING_DIMENSIONS", "2001", "whole number from 1 to 2000"),
+        ("JOBLINE_EMBEDDING_DIMENSIONS", "1.5e3", "whole number from 1 to 2000"),
         ("JOBLINE_REDIS_URL", "http://redis", "redis://"),
         ("JOBLINE_CORPUS_DIR", "/no/such/folder", "a folder that exists"),
         ("JOBLINE_ALLOW_PRIVATE_URLS", "http://intra/", "host names, addresses or CIDRs"),
@@ -94,9 +103,11 @@ def test_secrets_do_not_show_when_a_config_is_printed(tmp_path: Path) -> None:
         tmp_path,
         JOBLINE_LLM_API_KEY="sk-secret",
         JOBLINE_IMAGES_API_KEY="sk-secret-too",
+        JOBLINE_EMBEDDINGS_API_KEY="sk-secret-as-well",
         JOBLINE_REDIS_URL="redis://:hunter2@host:6379/0",
     )
-    assert (config.llm_api_key, config.images_api_key) == ("sk-secret", "sk-secret-too")
+    keys = (config.llm_api_key, config.images_api_key, config.embeddings_api_key)
+    assert keys == ("sk-secret", "sk-secret-too", "sk-secret-as-well")
     assert "secret" not in repr(config)
     assert "hunter2" not in repr(config)
 

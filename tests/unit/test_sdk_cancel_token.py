@@ -45,3 +45,13 @@ async def test_waiting_for_a_token_that_was_fired_returns_at_once():
     token = CancelToken()
     token.fire(CancelReason.SHUTDOWN)
     await asyncio.wait_for(token.wait(), 5)
+
+
+async def test_who_no_longer_waits_is_forgotten_by_a_token_that_outlives_it():
+    token = CancelToken()
+    for _ in range(3):
+        waiter = asyncio.create_task(token.wait())
+        await asyncio.sleep(0)
+        waiter.cancel()
+        await asyncio.gather(waiter, return_exceptions=True)
+    assert not token._waiters

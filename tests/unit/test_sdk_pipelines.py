@@ -8,6 +8,7 @@ import pytest
 
 from jobline.worker import (
     CancelReason,
+    CancelToken,
     JobFailure,
     Json,
     PermanentError,
@@ -19,7 +20,7 @@ from jobline.worker import (
     step,
 )
 from jobline.worker.pipeline import bind
-from jobline.worker.results import Failed, Lost, PutOff, Stopped
+from jobline.worker.results import Failed, GivenBack, Lost, PutOff, Stopped
 from jobline.worker.run import Terms
 from jobline.worker.testing import local_run
 
@@ -73,6 +74,35 @@ async def test_a_cancel_takes_effect_at_the_next_step_boundary():
     ran = await local_run(greet, {"name": "Ada"}, cancel_after="find")
     assert ran.outcome == Stopped()
     assert greet.calls == ["find"]
+
+
+async def test_a_run_that_has_little_time_left_may_give_its_job_back():
+    @pipeline("careful")
+    async def careful(run: Run) -> Json:
+        run.stopping.raise_if_set()
+        return "all of it"
+
+    stopping = CancelToken()
+    assert (await local_run(careful, {}, stopping=stopping)).result == "all of it"
+    stopping.fire(CancelReason.SHUTDOWN)
+    assert isinstance((await local_run(careful, {}, stopping=stopping)).outcome, GivenBack)
+
+
+async def test_a_step_that_is_not_announced_reports_nothing_by_itself():
+    @pipeline("quiet")
+    class Quiet:
+        @step(announced=False)
+        async def hush(self, run: Run) -> Json:
+            return run.step
+
+        @step
+        async def speak(self, run: Run) -> Json:
+            run.progress(1, 2)
+            return run.outputs["hush"]
+
+    ran = await local_run(Quiet(), {})
+    assert ran.result == "hush"
+    assert [(progress.step, progress.current) for progress in ran.progress] == [("speak", 0), ("speak", 1)]
 
 
 async def test_a_cancel_that_arrives_with_the_last_step_still_cancels_the_job():

@@ -20,7 +20,10 @@ from jobline_worker.pipelines import content, email
 from jobline_worker.pipelines.communications import SendMessage
 from jobline_worker.pipelines.content import AnalyzeWebsite, GenerateContent
 from jobline_worker.pipelines.email import GenerateEmail
+from jobline_worker.pipelines.ingestion import IngestData, Vectorize
 from jobline_worker.providers.bundle import Providers, open_providers
+from jobline_worker.providers.ingestion import RecordStore
+from jobline_worker.providers.ingestion.queue_service import open_record_store
 from jobline_worker.providers.messages import SEND_SECONDS
 from jobline_worker.providers.organizations import Organizations
 from jobline_worker.providers.organizations.queue_service import open_organizations
@@ -30,8 +33,9 @@ __all__ = ["serve"]
 log = logging.getLogger(__name__)
 
 #: How many jobs of a queue this process runs at once; queues that are not named get the default. The limits across
-#: all processes are the queue policies'.
-CONCURRENCY = {"email_default": 1, "amb-jobs": 3}
+#: all processes are the queue policies'. Of records as many as a call of the cron endpoints takes: each run of `ingestion`
+#: holds a chunk of input and each of `vectorization` a request, and more at once would only share the cores they keep busy.
+CONCURRENCY = {"email_default": 1, "amb-jobs": 3, "ingestion": 3, "vectorization": 2}
 DEFAULT_CONCURRENCY = 10
 
 #: What the embedded language model can do.
@@ -51,11 +55,12 @@ async def serve(config: WorkerConfig) -> None:
     async with (
         open_providers(config.providers, EMBEDDED_TASKS) as providers,
         open_organizations(config.queue_addresses, config.token) as organizations,
+        open_record_store(config.queue_addresses, config.token) as records,
     ):
-        pipelines = _pipelines(providers, organizations)
+        pipelines = _pipelines(providers, organizations, records)
         errands = ErrandRunner(config.queue_addresses, config.token, pipelines=pipelines, drain_timeout=DRAIN_SECONDS)
         # Left in reverse: the server answers for as long as errands run.
-        async with _served(config, Control(errands)) as server, errands:
+        async with _served(config, Control(errands, providers.embedder)) as server, errands:
             worker = Worker(
                 config.queue_addresses,
                 config.token,
@@ -69,12 +74,14 @@ async def serve(config: WorkerConfig) -> None:
             log.info("worker has drained")
 
 
-def _pipelines(providers: Providers, organizations: Organizations) -> list[object]:
+def _pipelines(providers: Providers, organizations: Organizations, records: RecordStore) -> list[object]:
     return [
         GenerateEmail(providers),
         SendMessage(providers.messengers),
         AnalyzeWebsite(providers.llm, providers.websites, providers.images),
         GenerateContent(providers.llm, organizations),
+        IngestData(records),
+        Vectorize(records, providers.embedder),
     ]
 
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from jobline.embeddings import DEFAULT_DIMENSIONS, read_dimensions
 from jobline.runtime import Settings
 from jobline.service_tokens import ServiceToken, read_service_tokens
 from jobline_worker.providers.http import http_url
@@ -38,6 +39,11 @@ class ProviderConfig:
     images_url: str = ""
     images_model: str = ""
     images_api_key: str = field(default="", repr=False)
+    embeddings_url: str = ""
+    embeddings_model: str = "default"
+    embeddings_api_key: str = field(default="", repr=False)
+    #: How many numbers a vector has.
+    embedding_dimensions: int = DEFAULT_DIMENSIONS
     redis_url: str = field(default="", repr=False)
     allow_private: AllowList = field(default_factory=AllowList)
     messages: MessageConfig = field(default_factory=MessageConfig)
@@ -56,6 +62,10 @@ class ProviderConfig:
             images_url=settings.parse("JOBLINE_IMAGES_URL", "", http_url),
             images_model=settings.text("JOBLINE_IMAGES_MODEL"),
             images_api_key=settings.text("JOBLINE_IMAGES_API_KEY"),
+            embeddings_url=settings.parse("JOBLINE_EMBEDDINGS_URL", "", http_url),
+            embeddings_model=settings.text("JOBLINE_EMBEDDINGS_MODEL", "default"),
+            embeddings_api_key=settings.text("JOBLINE_EMBEDDINGS_API_KEY"),
+            embedding_dimensions=read_dimensions(settings),
             redis_url=settings.parse("JOBLINE_REDIS_URL", settings.endpoints.redis_url, _redis_url),
             allow_private=settings.parse("JOBLINE_ALLOW_PRIVATE_URLS", AllowList(), AllowList.parse),
             messages=MessageConfig.read(settings),

@@ -1,4 +1,4 @@
-"""WorkerControlService: running what is due on request, for callers with a service token.
+"""WorkerControlService: running what is due on request, and embedding texts, for callers with a service token.
 
 A call's errand runs where the pipelines live, in the main loop; gRPC has a loop of its own. Whoever hangs up cancels the
 call, and through it the errand's waiting, in the other loop: the errand then claims no more and finishes what runs.
@@ -30,9 +30,11 @@ from jobline.errors import (
 )
 from jobline.server_calls import CallGuard, correlation_id_of, failure
 from jobline.service_tokens import Role, ServiceToken, ServiceTokens
+from jobline.v1 import embedding_pb2
 from jobline.v1 import worker_control_service_pb2 as pb
 from jobline.v1.worker_control_service_pb2_grpc import WorkerControlServiceServicer
-from jobline.worker import ErrandReport, ErrandRunner
+from jobline.worker import ErrandReport, ErrandRunner, PermanentError, TransientError
+from jobline_worker.providers.embeddings import MAX_TEXTS, Embedder, Vector
 
 __all__ = ["SERVICE", "Control", "guard"]
 
@@ -44,6 +46,8 @@ _ROLES = (Role.OPERATOR, Role.GATEWAY)
 _QUEUE = re.compile(r"[a-z0-9_-]{1,64}")
 _MAX_OWNER = 264
 _LONGEST = 86400.0
+#: Of a text that is to be embedded, in characters.
+_MAX_TEXT = 32_768
 
 _correlation_id: ContextVar[str] = ContextVar("correlation_id", default="-")
 
@@ -51,8 +55,9 @@ _correlation_id: ContextVar[str] = ContextVar("correlation_id", default="-")
 class Control(WorkerControlServiceServicer):
     """See worker_control_service.proto for what each call promises. To be made in the loop of the pipelines."""
 
-    def __init__(self, errands: ErrandRunner) -> None:
+    def __init__(self, errands: ErrandRunner, embedder: Embedder) -> None:
         self._errands = errands
+        self._embedder = embedder
         self._main = asyncio.get_running_loop()
 
     async def ProcessNow(self, request: pb.ProcessNowRequest, context: Any) -> pb.ProcessNowResponse:
@@ -75,6 +80,7 @@ class Control(WorkerControlServiceServicer):
                 max_jobs=request.max_jobs,
                 claim_for=_seconds(request.claim_for) if request.HasField("claim_for") else None,
                 run_for=_seconds(request.run_for) if request.HasField("run_for") else None,
+                own_runs_only=request.own_runs_only,
             )
         except NotActive:
             raise
@@ -84,6 +90,20 @@ class Control(WorkerControlServiceServicer):
         except JoblineError as error:
             why = f"the queue service refuses this worker: {error}"
             raise ServiceFault(why, status=grpc.StatusCode.INTERNAL, reason="INTERNAL") from error
+
+    async def Embed(self, request: pb.EmbedRequest, context: Any) -> pb.EmbedResponse:
+        if violations := list(_text_violations(request.texts)):
+            raise _invalid(violations)
+        embedding = asyncio.run_coroutine_threadsafe(self._embed(request.texts), self._main)
+        vectors = await asyncio.wrap_future(embedding)
+        return pb.EmbedResponse(vectors=[embedding_pb2.Vector(values=vector) for vector in vectors])
+
+    async def _embed(self, texts: Sequence[str]) -> list[Vector]:
+        try:
+            return await self._embedder.embed(texts)
+        except (TransientError, PermanentError) as error:
+            reason = "PROVIDER_UNAVAILABLE"
+            raise Unavailable(str(error), status=grpc.StatusCode.UNAVAILABLE, reason=reason) from error
 
 
 def guard(tokens: Sequence[ServiceToken]) -> CallGuard:
@@ -123,6 +143,14 @@ def _violations(request: pb.ProcessNowRequest) -> Iterator[FieldViolation]:
     for name in ("claim_for", "run_for"):
         if request.HasField(name) and not 0 < _seconds(getattr(request, name)) <= _LONGEST:
             yield FieldViolation(name, f"expected a duration of more than 0 and at most {_LONGEST:g} s")
+
+
+def _text_violations(texts: Sequence[str]) -> Iterator[FieldViolation]:
+    if not 1 <= len(texts) <= MAX_TEXTS:
+        yield FieldViolation("texts", f"expected 1 to {MAX_TEXTS} texts")
+    for index, text in enumerate(texts[:MAX_TEXTS]):
+        if not 1 <= len(text) <= _MAX_TEXT:
+            yield FieldViolation(f"texts[{index}]", f"expected 1 to {_MAX_TEXT} characters")
 
 
 def _invalid(violations: Sequence[FieldViolation]) -> InvalidField:

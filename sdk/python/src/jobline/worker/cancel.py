@@ -60,7 +60,10 @@ class CancelToken:
                 return
             self._waiters = self._waiters or []
             self._waiters.append((loop, waiter))
-        await waiter
+        try:
+            await waiter
+        finally:
+            self._forget(loop, waiter)
 
     def fire(self, reason: CancelReason) -> bool:
         """Asks the run to stop; false when it was asked before. A lost lease overrules an earlier, politer reason."""
@@ -72,6 +75,12 @@ class CancelToken:
         for loop, waiter in waiters:
             loop.call_soon_threadsafe(_wake, waiter)
         return first
+
+    def _forget(self, loop: asyncio.AbstractEventLoop, waiter: asyncio.Future[None]) -> None:
+        """A token that many runs share outlives whoever waits for it."""
+        with _LOCK:
+            if self._waiters and (loop, waiter) in self._waiters:
+                self._waiters.remove((loop, waiter))
 
 
 def _wake(waiter: asyncio.Future[None]) -> None:

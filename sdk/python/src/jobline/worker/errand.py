@@ -9,8 +9,10 @@ How an errand ends
     done        nothing of the scope is pending, and nothing runs elsewhere: every job has been attempted.
     paused      the queue is paused: it claims nothing and does not wait.
     limits      after `max_jobs` or `claim_for` it claims no more, and what runs is finished. After `run_for` what runs is
-                interrupted and given back, without an attempt counted; only steps that nothing interrupts go on to their
-                end, behind the caller's back.
+                interrupted and given back, without an attempt counted: runs that look at `Run.stopping` two seconds later,
+                for they may end by themselves; steps that nothing interrupts go on to their end, behind the caller's back.
+    own runs    with `own_runs_only` it waits for nobody: it ends when a claim brings nothing. What becomes due while it runs
+                is claimed, too.
     hung up     the caller's task was cancelled: as after `claim_for`.
     stopped     the runner is stopped: what runs gets the drain time-out to end, then it is given back. A run that is still
                 in a step that nothing interrupts is not: nothing is said about it, so that its lease lapses and it counts
@@ -52,6 +54,8 @@ _BATCH = 10
 #: Seconds that a claim waits for a job that others hold, and that the service gets beyond that to answer.
 _CLAIM_WAIT = 5.0
 _CLAIM_PATIENCE = 20.0
+#: Seconds that runs get which may end by themselves when the time is up.
+_EARLY_END = 2.0
 #: Seconds that interrupted runs get to end before the caller is answered.
 _INTERRUPT_GRACE = 2.0
 #: Seconds that outcomes get to be answered while shutting down.
@@ -79,6 +83,7 @@ class _Order:
     worker: str
     max_jobs: int
     claim_for: float | None
+    own_runs_only: bool
 
 
 class ErrandRunner:
@@ -127,18 +132,23 @@ class ErrandRunner:
         max_jobs: int = 0,
         claim_for: float | None = None,
         run_for: float | None = None,
+        own_runs_only: bool = False,
     ) -> ErrandReport:
         """Runs what is due of `queue` now; of all owners and of every kind there is a pipeline for, unless told otherwise.
 
         At most `max_jobs` (0: all), claimed within `claim_for` seconds; returns after `run_for` seconds at the latest
-        (plus 2 for runs that are slow to stop). Raises JoblineError when the queue service refuses a claim, or does not
-        answer it, and NotActive when this runner is stopped before the errand is done: with the reason NOT_ACTIVE if
-        nothing was claimed, so that another may be asked, else DRAINING.
+        (plus 2 for runs that look at `Run.stopping`, plus 2 for runs that are slow to stop). With `own_runs_only` it runs
+        what can be claimed at once, until nothing can: neither jobs that others run nor those that a limit keeps are waited
+        for, and jobs that become due meanwhile are claimed.
+
+        Raises JoblineError when the queue service refuses a claim, or does not answer it, and NotActive when this runner is
+        stopped before the errand is done: with the reason NOT_ACTIVE if nothing was claimed, so that another may be asked,
+        else DRAINING.
         """
         if self._draining is not None:
             raise _stopping(claimed=0)
         kinds = kinds or [pipeline.kind for pipeline in self._pipelines]
-        order = _Order(queue, owner, kinds, self._name, max_jobs, _least(claim_for, run_for))
+        order = _Order(queue, owner, kinds, self._name, max_jobs, _least(claim_for, run_for), own_runs_only)
         errand = _Errand(order, self._calls, self._tries, self._pipelines, self._pools)
         await self._sent(errand, run_for)
         if self._draining is not None and not errand.complete:
@@ -171,8 +181,10 @@ class ErrandRunner:
         life.add_done_callback(self._ended)
         try:
             await asyncio.wait({life}, timeout=run_for)
+            if not life.done() and await errand.time_is_up():
+                await asyncio.wait({life}, timeout=_EARLY_END)
             if not life.done():
-                await errand.give_back()
+                errand.give_back()
                 await asyncio.wait({life}, timeout=_INTERRUPT_GRACE)
         except asyncio.CancelledError:
             log.info("the caller of an errand to queue %s has gone; what runs is finished", errand.queue)
@@ -217,7 +229,7 @@ class _Errand:
         self._handlers = Handlers(order.worker, {order.queue: (_BATCH, 0)}, order.kinds)
         session = self._handlers.session
         self._twins = Twins(calls, session)
-        self._executor = Executor(pipelines, session.reports, pools)
+        self._executor = Executor(pipelines, session.reports, pools, self._handlers.stopping)
         self._due = work_service_pb2.DueScope(owner=order.owner)
         self._began = time.monotonic()
         self._attempted = 0
@@ -237,13 +249,13 @@ class _Errand:
                 attempted = self._attempted
                 answer = await self._grpc.run(self._twins.claim(self._request(most), self._deadline()))
                 self.claimed += len(answer.assignments)
-                self._due.at.CopyFrom(answer.due.at)
+                if not self._order.own_runs_only:
+                    self._due.at.CopyFrom(answer.due.at)
                 await self._batch_ends()
-                if answer.due.paused:
-                    return
                 given_back = len(answer.assignments) - (self._attempted - attempted)
-                if not (answer.due.pending or answer.due.running or given_back):
-                    self.complete = True
+                left = answer.due.pending or answer.due.running or given_back
+                self.complete = not (left or answer.due.paused)
+                if answer.due.paused or self._is_done(answer):
                     return
         finally:
             speech.cancel()
@@ -254,10 +266,14 @@ class _Errand:
         self._leaving = True
         await self._handlers.leave(reason)
 
-    async def give_back(self) -> None:
-        """The time is up: claims no more, and what runs is interrupted and given back."""
+    async def time_is_up(self) -> bool:
+        """Claims no more; what runs is interrupted and given back, unless it may end by itself. Whether anything may."""
         self._time_is_up = True
         await self.leave("the time of the call is up")
+        return self._handlers.time_is_up()
+
+    def give_back(self) -> None:
+        """What still runs is interrupted and given back."""
         self._handlers.give_back()
 
     async def wind_up(self, seconds: float, hurry: asyncio.Event) -> None:
@@ -267,15 +283,19 @@ class _Errand:
 
     def _room(self) -> int:
         """How many jobs to claim next; 0: no more."""
-        if self._leaving or not self._wait_left():
+        if self._leaving or not self._time_left():
             return 0
         return min(_BATCH, self._order.max_jobs - self.claimed) if self._order.max_jobs else _BATCH
 
-    def _wait_left(self) -> float:
-        """Seconds that a claim may wait now; 0 when the time to claim has passed."""
+    def _time_left(self) -> float:
+        """Seconds in which jobs may be claimed, as far as a claim may wait."""
         if self._order.claim_for is None:
             return _CLAIM_WAIT
         return min(_CLAIM_WAIT, max(0.0, self._order.claim_for - (time.monotonic() - self._began)))
+
+    def _is_done(self, answer: work_service_pb2.ClaimJobsResponse) -> bool:
+        """Whether another claim could bring nothing."""
+        return not answer.assignments if self._order.own_runs_only else self.complete
 
     def _deadline(self) -> float:
         return (_CLAIM_WAIT + _CLAIM_PATIENCE) * self._tries
@@ -289,7 +309,8 @@ class _Errand:
             request_id=str(uuid_utils.uuid4()),
             due=self._due,
         )
-        request.wait.FromMilliseconds(round(self._wait_left() * 1000))
+        wait = 0.0 if self._order.own_runs_only else self._time_left()
+        request.wait.FromMilliseconds(round(wait * 1000))
         return request
 
     async def _batch_ends(self) -> None:

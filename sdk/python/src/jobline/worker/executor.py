@@ -19,7 +19,7 @@ from typing import assert_never, cast
 
 from jobline import failpoints
 from jobline.v1 import job_pb2, work_service_pb2
-from jobline.worker.cancel import CancelReason
+from jobline.worker.cancel import CancelReason, CancelToken
 from jobline.worker.errors import (
     JobFailure,
     PermanentError,
@@ -66,15 +66,18 @@ class Pools:
 class Executor:
     """Runs deliveries through the pipelines of their kinds. Lives in one event loop, the caller's.
 
-    The pools are the caller's to close.
+    The pools are the caller's to close. `stopping` is fired when there is little time left for all runs.
     """
 
-    def __init__(self, pipelines: Sequence[BoundPipeline], reporter: Reporter, pools: Pools) -> None:
+    def __init__(
+        self, pipelines: Sequence[BoundPipeline], reporter: Reporter, pools: Pools, stopping: CancelToken
+    ) -> None:
         self._pipelines = {pipeline.kind: pipeline for pipeline in pipelines}
         if len(self._pipelines) != len(pipelines):
             raise ValueError("pipelines: two of them run the same kind")
         self._reporter = reporter
         self._pools = pools
+        self._stopping = stopping
 
     async def run(self, delivery: Delivery) -> RunResult:
         """How the run of `delivery` ended. Raises only when the calling task itself is cancelled."""
@@ -98,7 +101,7 @@ class Executor:
         except asyncio.CancelledError:
             return _interrupted(delivery)
         except RunStopped:
-            return _stopped(delivery)
+            return _stopped(delivery.cancel.reason or self._stopping.reason)
         except Snooze as snooze:
             return PutOff(snooze.delay)
         except Exception as error:
@@ -113,7 +116,7 @@ class Executor:
 
     def _begin(self, delivery: Delivery) -> Run:
         assignment = delivery.assignment
-        run = Run(delivery, decode(assignment.payload_json), self._reporter, self._pools.processes)
+        run = Run(delivery, decode(assignment.payload_json), self._reporter, self._pools.processes, self._stopping)
         for finished in assignment.finished_steps:
             run.outputs[finished.name] = decode(finished.output_json)
             run.seconds[finished.name] = finished.duration.ToTimedelta().total_seconds()
@@ -125,7 +128,7 @@ class Executor:
                 continue
             delivery.cancel.raise_if_set()
             delivery.uninterrupted = step.uninterrupted
-            run.enter(step.name)
+            run.enter(step.name, tell=step.announced)
             started = time.monotonic()
             run.outputs[step.name] = await self._limited(step, run)
             run.seconds[step.name] = time.monotonic() - started
@@ -217,14 +220,14 @@ def _interrupted(delivery: Delivery) -> RunResult:
     assert task is not None
     if delivery.cancel.reason is not None:
         task.uncancel()
-        return _stopped(delivery)
+        return _stopped(delivery.cancel.reason)
     if task.cancelling():
         raise asyncio.CancelledError
     return Failed(JobFailure("INTERNAL", "the pipeline awaited something that was cancelled", retryable=True))
 
 
-def _stopped(delivery: Delivery) -> RunResult:
-    match delivery.cancel.reason:
+def _stopped(reason: CancelReason | None) -> RunResult:
+    match reason:
         case CancelReason.REQUESTED | None:
             return Stopped()
         case CancelReason.LOST:

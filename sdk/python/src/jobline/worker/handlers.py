@@ -17,6 +17,7 @@ from typing import Any
 from jobline.channel import grpc_loop
 from jobline.v1 import work_service_pb2
 from jobline.worker.backlog import Backlog
+from jobline.worker.cancel import CancelReason, CancelToken
 from jobline.worker.lanes import Lanes
 from jobline.worker.results import Failed, GivenBack, RunResult, Succeeded, outcome_of
 from jobline.worker.run import Delivery
@@ -51,6 +52,8 @@ class Handlers:
         kinds: Sequence[str],
         on_drain: Callable[[], object] = lambda: None,
     ) -> None:
+        #: What runs see as `Run.stopping`.
+        self.stopping = CancelToken()
         self._grpc = grpc_loop()
         self._backlogs = {
             queue: Backlog(queue, slots, prefetch, time.monotonic) for queue, (slots, prefetch) in queues.items()
@@ -92,11 +95,13 @@ class Handlers:
                 self._report(delivery, GivenBack("the worker is leaving"))
 
     async def wind_up(self, seconds: float, hurry: asyncio.Event) -> None:
-        """After `leave`: runs get so many seconds to end, or until `hurry` is set; then they are given back.
+        """After `leave`: runs are told that there is little time left, and get so many seconds to end, or until `hurry` is
+        set; then they are given back.
 
         Returns when every run has an outcome, but for those that are still in a step that nothing interrupts. To give
         such a run back would have its work done again as if it had never been done: its lease is left to lapse instead.
         """
+        self.stopping.fire(CancelReason.SHUTDOWN)
         await self._rest_within(seconds, unless=hurry)
         self.give_back()
         await self._rest_within(_INTERRUPT_GRACE)
@@ -104,6 +109,13 @@ class Handlers:
             for delivery in lanes.running():
                 self._give_up(delivery)
         self.hand_over()
+
+    def time_is_up(self) -> bool:
+        """Gives back what runs, but for runs that look for this: they may end by themselves. Whether there are any."""
+        self.stopping.fire(CancelReason.SHUTDOWN)
+        for lanes in self._lanes:
+            lanes.stop_all(sparing=lambda delivery: delivery.ends_early)
+        return any(delivery.ends_early for lanes in self._lanes for delivery in lanes.running())
 
     def give_back(self) -> None:
         """Interrupts what runs, but for steps that nothing interrupts: their runs are given back when they have ended."""

@@ -74,11 +74,13 @@ class Lanes:
                 lane.interrupted = True
                 lane.task.cancel()
 
-    def stop_all(self) -> None:
-        """Time is up: every run is to be given back, one in a step that nothing interrupts when the step has ended."""
+    def stop_all(self, sparing: Callable[[Delivery], bool] = lambda delivery: False) -> None:
+        """Time is up: every run but those to spare is to be given back, one in a step that nothing interrupts when the step
+        has ended."""
         for delivery in self.running():
-            delivery.cancel.fire(CancelReason.SHUTDOWN)
-            self.interrupt(delivery)
+            if not sparing(delivery):
+                delivery.cancel.fire(CancelReason.SHUTDOWN)
+                self.interrupt(delivery)
 
     async def close(self) -> None:
         self._closed = True

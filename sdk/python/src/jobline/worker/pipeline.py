@@ -45,6 +45,7 @@ class _StepOptions:
     timeout: float | None
     when: Callable[[Any, Run], bool] | None
     uninterrupted: bool
+    announced: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,8 @@ class BoundStep:
     when: Callable[[Run], bool] | None
     #: Neither a cancel, a lost lease nor a shutdown interrupts it, and its run is told of even then.
     uninterrupted: bool = False
+    #: Whether its beginning is reported as progress.
+    announced: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +90,11 @@ class BoundPipeline:
 def step(function: F, /) -> F: ...
 @overload
 def step(
-    *, timeout: float | None = None, when: Callable[[Any, Run], bool] | None = None, uninterrupted: bool = False
+    *,
+    timeout: float | None = None,
+    when: Callable[[Any, Run], bool] | None = None,
+    uninterrupted: bool = False,
+    announced: bool = True,
 ) -> Callable[[F], F]: ...
 def step(
     function: F | None = None,
@@ -96,6 +103,7 @@ def step(
     timeout: float | None = None,
     when: Callable[[Any, Run], bool] | None = None,
     uninterrupted: bool = False,
+    announced: bool = True,
 ) -> F | Callable[[F], F]:
     """Makes a method a step. Steps run in the order of their definition; the method's name is the step's name.
 
@@ -107,6 +115,9 @@ def step(
     other step begins. If none is left, or the step failed, the run's outcome is told all the same, so that the service
     can note what came of a run that was void. A worker that shuts down and cannot wait for the end of the step any longer
     does not give the job back, as if nothing had been done: it leaves the lease to lapse, and the run counts as lost.
+
+    The beginning of a step is reported as progress, 0 of 0, unless it is not `announced`: for a step whose progress is
+    stored by the service that it calls.
     """
     if timeout is not None and timeout <= 0:
         raise ValueError(f"timeout: expected more than 0 seconds, got {timeout!r}")
@@ -114,7 +125,7 @@ def step(
     def mark(method: F) -> F:
         if not 1 <= len(method.__name__) <= 64:
             raise ValueError(f"a step's name has 1 to 64 characters, got {method.__name__!r}")
-        setattr(method, _STEP, _StepOptions(timeout, when, uninterrupted))
+        setattr(method, _STEP, _StepOptions(timeout, when, uninterrupted, announced))
         return method
 
     return mark if function is None else mark(function)
@@ -180,4 +191,4 @@ def _bound_step(instance: object, name: str) -> BoundStep:
     when = options.when
     enters = (lambda run: bool(when(instance, run))) if when else None
     is_async = inspect.iscoroutinefunction(method)
-    return BoundStep(name, method, is_async, options.timeout, enters, options.uninterrupted)
+    return BoundStep(name, method, is_async, options.timeout, enters, options.uninterrupted, options.announced)

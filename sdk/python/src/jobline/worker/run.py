@@ -59,7 +59,17 @@ class Delivery:
     `received_at` is on the clock of the session, in seconds.
     """
 
-    __slots__ = ("assignment", "cancel", "ended", "job_id", "lease_token", "received_at", "terms", "uninterrupted")
+    __slots__ = (
+        "assignment",
+        "cancel",
+        "ended",
+        "ends_early",
+        "job_id",
+        "lease_token",
+        "received_at",
+        "terms",
+        "uninterrupted",
+    )
 
     def __init__(self, assignment: work_service_pb2.Assignment, terms: Terms, received_at: float = 0.0) -> None:
         self.assignment = assignment
@@ -73,6 +83,8 @@ class Delivery:
         self.ended = False
         #: True from the beginning of a step that nothing interrupts until another step begins. Written by the handlers.
         self.uninterrupted = False
+        #: True once the run has looked whether there is little time left: it may be able to end in that.
+        self.ends_early = False
 
 
 class Reporter(Protocol):
@@ -101,18 +113,22 @@ class Run:
         "_reporter",
         "_started",
         "_step_started",
+        "_stopping",
         "outputs",
         "payload",
         "seconds",
     )
 
-    def __init__(self, delivery: Delivery, payload: Json, reporter: Reporter, pool: Callable[[], Pool]) -> None:
+    def __init__(
+        self, delivery: Delivery, payload: Json, reporter: Reporter, pool: Callable[[], Pool], stopping: CancelToken
+    ) -> None:
         self.payload = payload
         self.outputs: dict[str, Json] = {}
         self.seconds: dict[str, float] = {}
         self._delivery = delivery
         self._reporter = reporter
         self._pool = pool
+        self._stopping = stopping
         self._progress = _NOTHING_DONE
         self._started = self._step_started = time.monotonic()
 
@@ -160,6 +176,18 @@ class Run:
         return self._delivery.cancel
 
     @property
+    def stopping(self) -> CancelToken:
+        """Whether little time is left: the time of the call that runs the job is up, or the worker shuts down.
+
+        For a run that can end well before all its work is done; the others need not look. It either returns with what it
+        has, or gives the job back by `stopping.raise_if_set()`: without an attempt counted, to go on later. An errand
+        whose time is up waits 2 seconds for runs that have looked here before it interrupts them, a worker that shuts
+        down for its drain time-out.
+        """
+        self._delivery.ends_early = True
+        return self._stopping
+
+    @property
     def elapsed(self) -> float:
         """Seconds since this run began."""
         return time.monotonic() - self._started
@@ -197,11 +225,12 @@ class Run:
         self._progress = latest
         self._reporter.progress(self._delivery, latest, at_once=False)
 
-    def enter(self, step: str) -> None:
-        """Called by the executor when a step begins: clients see its name at once, with nothing done yet."""
+    def enter(self, step: str, *, tell: bool) -> None:
+        """Called by the executor when a step begins: if told, clients see its name at once, with nothing done yet."""
         self._step_started = time.monotonic()
         self._progress = job_pb2.Progress(step=step)
-        self._reporter.progress(self._delivery, self._progress, at_once=True)
+        if tell:
+            self._reporter.progress(self._delivery, self._progress, at_once=True)
 
     async def confirm(self) -> None:
         """Asks the queue service whether this run still holds its lease: for right before what cannot be taken back.

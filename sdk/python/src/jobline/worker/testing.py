@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import uuid_utils
 
 from jobline.v1 import job_pb2, work_service_pb2
-from jobline.worker.cancel import CancelReason
+from jobline.worker.cancel import CancelReason, CancelToken
 from jobline.worker.errors import JobFailure
 from jobline.worker.executor import STORED, Executor, Pools
 from jobline.worker.pipeline import Json, bind
@@ -85,11 +85,12 @@ async def local_run(
     labels: Mapping[str, str] | None = None,
     cancel_after: str = "",
     holds_lease: bool = True,
+    stopping: CancelToken | None = None,
 ) -> LocalOutcome:
     """Runs a pipeline once. `tries` and `backoff` (seconds) stand for the queue's policy, `finished` for earlier runs.
 
     With `cancel_after`, the name of a step, a caller's cancel arrives when that step has been stored. `holds_lease` is what
-    the service answers to `Run.confirm`.
+    the service answers to `Run.confirm`, `stopping` what the run sees as `Run.stopping`.
     """
     bound = bind(pipeline)
     assignment = work_service_pb2.Assignment(
@@ -108,7 +109,7 @@ async def local_run(
     recorder = _Recorder(cancel_after, holds_lease)
     pools = Pools(threads=8)
     try:
-        executor = Executor([bound], recorder, pools)
+        executor = Executor([bound], recorder, pools, stopping or CancelToken())
         outcome = await executor.run(Delivery(assignment, Terms(step_tries=tries, step_backoff=backoff)))
     finally:
         pools.close()

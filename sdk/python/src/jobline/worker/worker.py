@@ -57,7 +57,7 @@ class Worker:
         )
         self._session = self._handlers.session
         self._pools = Pools(threads=sum(queues.values()))
-        self._executor = Executor(bound, self._session.reports, self._pools)
+        self._executor = Executor(bound, self._session.reports, self._pools, self._handlers.stopping)
         self._stopping = asyncio.Event()
         self._at_once = asyncio.Event()
         self._reason = ""

@@ -18,6 +18,9 @@ from jobline_worker.providers.arxiv.atom import AtomPaperSource
 from jobline_worker.providers.arxiv.embedded import CorpusPaperSource
 from jobline_worker.providers.arxiv.spacing import RequestSpacing
 from jobline_worker.providers.corpus import Corpus
+from jobline_worker.providers.embeddings import Embedder
+from jobline_worker.providers.embeddings.embedded import EmbeddedEmbedder
+from jobline_worker.providers.embeddings.openai import OpenAiEmbedder
 from jobline_worker.providers.http import provider_client
 from jobline_worker.providers.images import ImageMaker
 from jobline_worker.providers.images.embedded import EmbeddedImageMaker
@@ -59,6 +62,7 @@ class Providers:
     websites: PageFetcher
     arxiv: PaperSource
     images: ImageMaker
+    embedder: Embedder
     messengers: Mapping[str, Messenger]
 
 
@@ -80,6 +84,7 @@ async def open_providers(
             websites=SafePageFetcher(config.allow_private, WEBSITE_LIMITS),
             arxiv=_paper_source(config, client, corpus, stack),
             images=await _image_maker(config, client, stack),
+            embedder=_embedder(config, client),
             messengers=_messengers(config.messages, client),
         )
 
@@ -115,6 +120,13 @@ async def _image_maker(config: ProviderConfig, client: httpx.AsyncClient, stack:
     transport = PinnedTransport(config.allow_private, resolve_with_system, tls)
     pictures = await stack.enter_async_context(provider_client(transport))
     return OpenAiImageMaker(client, pictures, config.images_url, config.images_model, config.images_api_key)
+
+
+def _embedder(config: ProviderConfig, client: httpx.AsyncClient) -> Embedder:
+    if not config.embeddings_url:
+        return EmbeddedEmbedder(config.embedding_dimensions)
+    url, model = config.embeddings_url, config.embeddings_model
+    return OpenAiEmbedder(client, url, model, config.embedding_dimensions, config.embeddings_api_key)
 
 
 def _messengers(config: MessageConfig, client: httpx.AsyncClient) -> Mapping[str, Messenger]:

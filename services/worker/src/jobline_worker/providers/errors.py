@@ -44,7 +44,14 @@ class ProviderUnreachable(NoAnswer):
 
 
 class TemporarilyRefused(TransientError):
-    """HTTP 408, 425, 429 or 5xx: the same request may be answered later."""
+    """HTTP 408, 425, 429 or 5xx: the same request may be answered later.
+
+    `retry_after` is how many seconds the provider wants to be left alone; None: it does not say.
+    """
+
+    def __init__(self, message: str, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class BadAnswer(TransientError):

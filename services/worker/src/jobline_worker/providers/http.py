@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any
 
@@ -146,5 +148,16 @@ class HttpProvider:
         timeout = " (timeout)" if status in (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.GATEWAY_TIMEOUT) else ""
         message = f"{self._label} answered HTTP {status}{timeout}" + (f": {said}" if said else "")
         if status in _TRANSIENT_STATUSES or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            raise TemporarilyRefused(message)
+            raise TemporarilyRefused(message, _retry_after(answer.headers))
         raise Refused(message, status, body)
+
+
+def _retry_after(headers: httpx.Headers) -> float | None:
+    """The seconds of Retry-After, a number or a date (RFC 9110, 10.2.3); None for none that can be read."""
+    value = headers.get("retry-after", "")
+    if value.isascii() and value.isdigit():
+        return float(value)
+    try:
+        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
+    except (ValueError, OverflowError):
+        return None
