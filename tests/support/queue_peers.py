@@ -10,7 +10,7 @@ They speak the wire protocol and know nothing of queues: what a method answers i
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -28,17 +28,19 @@ from jobline.v1 import (
     communication_service_pb2,
     content_service_pb2,
     email_service_pb2,
+    ingestion_service_pb2,
     job_service_pb2,
     worker_control_service_pb2,
 )
 
-__all__ = ["Answer", "Call", "QueuePeer", "StreamAnswer", "Unending", "queue_peer", "refuse"]
+__all__ = ["Answer", "Call", "QueuePeer", "StreamAnswer", "Unending", "Unread", "queue_peer", "refuse"]
 
 _SERVICES = (
     account_service_pb2,
     communication_service_pb2,
     content_service_pb2,
     email_service_pb2,
+    ingestion_service_pb2,
     job_service_pb2,
     worker_control_service_pb2,
 )
@@ -68,10 +70,23 @@ class Unending:
 
 
 @dataclass(frozen=True)
+class Unread:
+    """Answers a call that is sent in several messages when it has read the first: the client cannot send the others."""
+
+    answer: Answer
+
+    async def __call__(self, call: Call, context: Context) -> Message:
+        return await self.answer(call, context)
+
+
+@dataclass(frozen=True)
 class Call:
+    """What was asked; `messages` are all of a call that is sent in several, `request` is the first."""
+
     method: str
     request: Message
     metadata: Mapping[str, Any]
+    messages: Sequence[Message] = ()
 
 
 Context = aio.ServicerContext[Any, Any]
@@ -100,8 +115,14 @@ class QueuePeer:
         async for message in self.answers[method](call, context):
             yield message
 
-    def _receive(self, method: str, request: Message, context: Context) -> Call:
-        call = Call(method, request, dict(context.invocation_metadata() or ()))
+    async def handle_upload(self, method: str, requests: AsyncIterator[Message], context: Context) -> Message:
+        answer = self.answers[method]
+        messages = [await anext(requests)] if isinstance(answer, Unread) else [message async for message in requests]
+        call = self._receive(method, messages[0], context, messages)
+        return answer if isinstance(answer, Message) else await answer(call, context)
+
+    def _receive(self, method: str, request: Message, context: Context, messages: Sequence[Message] = ()) -> Call:
+        call = Call(method, request, dict(context.invocation_metadata() or ()), messages)
         self.received.append(call)
         return call
 
@@ -159,4 +180,6 @@ def _handler(peer: QueuePeer, method: Any) -> grpc.RpcMethodHandler[Any, Any]:
     }
     if method.server_streaming:
         return grpc.unary_stream_rpc_method_handler(partial(peer.handle_stream, method.name), **codec)
+    if method.client_streaming:
+        return grpc.stream_unary_rpc_method_handler(partial(peer.handle_upload, method.name), **codec)
     return grpc.unary_unary_rpc_method_handler(partial(peer.handle, method.name), **codec)

@@ -35,6 +35,15 @@ def test_production_starts_with_a_secret_of_32_characters_or_with_published_keys
     assert read_config({**PRODUCTION, "JOBLINE_JWKS_URL": "https://id.example/jwks"}).jwt_secret == ""
 
 
+def test_production_starts_without_a_secret_for_the_cron() -> None:
+    given = {**PRODUCTION, "JOBLINE_JWT_SECRET": "s" * 32}
+    config = read_config(given)
+    assert (config.production, config.cron_secret) == (True, "")
+    config = read_config({**given, "CRON_SECRET": " hush "})
+    assert config.cron_secret == "hush"
+    assert read_config(BASE).production is False
+
+
 @pytest.mark.parametrize(
     ("settings", "named"),
     [
@@ -56,9 +65,10 @@ def test_a_wrong_setting_stops_the_start_and_is_named(settings: dict[str, str], 
 
 
 def test_no_secret_shows_when_the_configuration_is_printed() -> None:
-    shown = repr(read_config({**BASE, "JOBLINE_TOKEN": "hush-token", "JOBLINE_JWT_SECRET": "hush-secret"}))
+    secrets = {"JOBLINE_TOKEN": "hush-token", "JOBLINE_JWT_SECRET": "hush-secret", "CRON_SECRET": "hush-cron"}
+    shown = repr(read_config({**BASE, **secrets}))
     assert "hush" not in shown
 
 
 def test_every_setting_has_a_help_text() -> None:
-    assert all(name.startswith("JOBLINE_") and text for name, text in SETTINGS)
+    assert all(name.startswith(("JOBLINE_", "CRON_SECRET")) and text for name, text in SETTINGS)

@@ -14,11 +14,12 @@ from starlette.types import Message, Receive, Scope, Send
 from jobline.v1 import email_service_pb2 as pb
 from jobline.v1.error_reason_pb2 import ErrorReason
 from jobline_gateway.middleware import BodyLimit, ErrorBoundary
-from jobline_gateway.problems import from_service
+from jobline_gateway.problems import Problem, from_service
 from jobline_gateway.service_client import ServiceError
 from jobline_gateway.surface import OUTSIDE, Surface, Surfaces
 from jobline_gateway.surfaces.content.surface import SURFACE as CONTENT
 from jobline_gateway.surfaces.email.surface import SURFACE as EMAIL
+from jobline_gateway.surfaces.ingestion.surface import INGESTION
 from support.gateway import bearer, gateway_client
 from support.queue_peers import queue_peer, refuse
 
@@ -139,6 +140,71 @@ async def test_a_body_that_dawdles_is_408_and_the_connection_is_given_up() -> No
     assert sent[1]["body"] == b'{"detail":"Request timeout"}'
 
 
+async def test_who_may_send_more_has_more_time_for_it() -> None:
+    async def slowly() -> Message:
+        await asyncio.sleep(0.1)
+        return {"type": "http.request", "body": b"x", "more_body": False}
+
+    async def read(scope: Scope, receive: Receive, send: Send) -> None:
+        assert (await receive())["body"] == b"x"
+
+    async def send(message: Message) -> None:
+        raise AssertionError("nothing to answer")
+
+    scope = {"type": "http", "path": "/large", "headers": [], "state": {"correlation_id": "x"}}
+    await BodyLimit(read, Surfaces([Surface(("/large",), body_limit=100 * MEBIBYTE)]), deadline=0.05)(
+        scope, slowly, send
+    )
+
+
+class LargeBodies:
+    """Requests with bodies of a surface where 2 MiB are allowed, one large one at once."""
+
+    def __init__(self, turn_deadline: float = 30.0) -> None:
+        self.read: asyncio.Queue[str] = asyncio.Queue()
+        self.may_end = asyncio.Event()
+        surfaces = Surfaces([Surface(("/large",), body_limit=2 * MEBIBYTE)])
+        self._app = BodyLimit(self._read, surfaces, large_at_once=1, turn_deadline=turn_deadline)
+
+    async def _read(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        self.read.put_nowait(scope["name"])
+        await self.may_end.wait()
+
+    async def call(self, name: str, *header: bytes) -> None:
+        async def receive() -> Message:
+            return {"type": "http.request", "body": b"x", "more_body": False}
+
+        async def send(message: Message) -> None:
+            raise AssertionError("nothing to answer")
+
+        await self._app({"type": "http", "path": "/large", "name": name, "headers": [header]}, receive, send)
+
+
+async def test_large_bodies_are_read_in_turn_and_small_ones_at_once() -> None:
+    bodies = LargeBodies()
+    async with asyncio.TaskGroup() as requests:
+        requests.create_task(bodies.call("large", b"content-length", b"%d" % (MEBIBYTE + 1)))
+        requests.create_task(bodies.call("of unknown length", b"transfer-encoding", b"chunked"))
+        requests.create_task(bodies.call("small", b"content-length", b"%d" % MEBIBYTE))
+        with pytest.raises(Problem, match="413"):
+            await bodies.call("too large", b"content-length", b"%d" % (2 * MEBIBYTE + 1))
+        assert [await bodies.read.get(), await bodies.read.get()] == ["large", "small"]
+        assert bodies.read.empty()
+        bodies.may_end.set()
+    assert bodies.read.get_nowait() == "of unknown length"
+
+
+async def test_a_large_body_whose_turn_does_not_come_is_503() -> None:
+    bodies = LargeBodies(turn_deadline=0.01)
+    async with asyncio.TaskGroup() as requests:
+        requests.create_task(bodies.call("large", b"content-length", b"%d" % (MEBIBYTE + 1)))
+        assert await bodies.read.get() == "large"
+        with pytest.raises(Problem, match="503"):
+            await bodies.call("late", b"content-length", b"%d" % (MEBIBYTE + 1))
+        bodies.may_end.set()
+
+
 async def test_without_a_queue_service_the_answer_is_503() -> None:
     async with gateway_client("127.0.0.1:1") as gateway:
         answer = await gateway.get("/api/queue/", headers=bearer())
@@ -176,7 +242,9 @@ async def test_a_field_that_only_the_queue_service_refuses_is_named() -> None:
         assert (answer.status_code, answer.json()) == (422, {"detail": [error]})
 
 
-@pytest.mark.parametrize("surface", [EMAIL, CONTENT, OUTSIDE], ids=["email", "content", "outside"])
+@pytest.mark.parametrize(
+    "surface", [EMAIL, CONTENT, INGESTION, OUTSIDE], ids=["email", "content", "ingestion", "outside"]
+)
 def test_every_reason_with_every_status_becomes_an_error_answer(surface: Surface) -> None:
     reasons = [value.name.removeprefix("ERROR_REASON_") for value in ErrorReason.DESCRIPTOR.values]
     for status, reason in itertools.product(grpc.StatusCode, ["", *reasons]):
@@ -279,6 +347,20 @@ async def test_the_description_is_openapi_3_0_and_names_every_status_and_bound()
         ("post", f"{jobs}/{{jobId}}/retry"): changing | {"400", "404"},
         ("post", f"{jobs}/{{jobId}}/cancel"): changing | {"400", "404"},
         ("get", "/media/{name}"): {"200", "304", "404"},
+        ("post", "/api/projects"): changing - {"200"} | {"201", "400", "409"},
+        ("get", "/api/projects"): reading | {"403"},
+        ("post", "/api/projects/{id}/search"): changing | {"400", "404"},
+        ("post", "/api/ingest/csv"): changing | {"400", "404"},
+        ("post", "/api/ingest/api"): changing | {"400", "404"},
+        ("get", "/api/ingest/status"): reading | {"400", "403", "404"},
+        ("get", "/api/ingest/jobs"): reading | {"400", "403", "404"},
+        ("post", "/api/ingest/cancel"): changing | {"400", "404"},
+        ("get", "/api/admin/queue/stats"): reading | {"403"},
+        ("post", "/api/admin/queue/retry"): changing | {"400", "404"},
+        ("post", "/api/admin/queue/cancel"): changing | {"400", "404"},
+        ("get", "/api/workers/ingestion"): reading,
+        ("get", "/api/workers/vectorization"): reading,
+        ("get", "/api/workers/cleanup"): reading,
         ("get", "/health"): {"200"},
     }
     schemas = document["components"]["schemas"]

@@ -17,9 +17,9 @@ from starlette.types import Message, Receive, Scope
 
 from jobline_gateway.problems import FieldError, Problem
 
-__all__ = ["BODY_DEADLINE", "BodyError", "bounded", "parse_json_object"]
+__all__ = ["BODY_DEADLINE", "BodyError", "bounded", "declared_length", "parse_json_object"]
 
-#: Seconds in which a request's body must have arrived.
+#: Seconds in which a request's body of up to 1 MiB must have arrived.
 BODY_DEADLINE = 30.0
 
 
@@ -63,6 +63,15 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(name)
 
 
+def declared_length(scope: Scope) -> int | None:
+    """The bytes that a request's body is said to have; None: that is not known before its end."""
+    headers = Headers(scope=scope)
+    if "transfer-encoding" in headers:
+        return None
+    declared = headers.get("content-length", "0")
+    return int(declared) if declared.isdecimal() else None
+
+
 def bounded(scope: Scope, receive: Receive, limit: int, deadline: float = BODY_DEADLINE) -> Receive:
     """A `receive` that raises Problem 413 beyond `limit` bytes, and 408 when the body has not come after `deadline`
     seconds. Raises 413 at once for a body that is declared to be longer.
@@ -70,8 +79,7 @@ def bounded(scope: Scope, receive: Receive, limit: int, deadline: float = BODY_D
     After a 413 the connection stays open and the server discards the rest, because a client that is still writing
     would see a reset instead of the answer; after a 408 there is nobody to be polite to.
     """
-    declared = Headers(scope=scope).get("content-length", "")
-    if declared.isdecimal() and int(declared) > limit:
+    if (declared_length(scope) or 0) > limit:
         raise Problem(413)
     received = 0
     complete = False

@@ -25,18 +25,22 @@ SETTINGS: tuple[tuple[str, str], ...] = (
     ("JOBLINE_GATEWAY_PORT", "listen port (default 8080); 0 picks a free one"),
     ("JOBLINE_PUBLIC_URL", "the address that browsers use: links begin with it, cookie requests from it are our own"),
     ("JOBLINE_QUEUE_ADDRESS", "queue services to call, comma-separated, tried in turn (default: the embedded one)"),
-    ("JOBLINE_WORKER_ADDRESS", "worker services to call for process-now, comma-separated (default: the embedded one)"),
+    (
+        "JOBLINE_WORKER_ADDRESS",
+        "worker services to call for process-now and query embedding, comma-separated (default: the embedded one)",
+    ),
     ("JOBLINE_TOKEN", "service token of role gateway (default: the embedded stack's)"),
     ("JOBLINE_JWT_SECRET", "secret of HS256 bearer tokens; production: at least 32 characters"),
     ("JOBLINE_JWKS_URL", "where the RS256/ES256 keys of bearer tokens are published; replaces the secret"),
     ("JOBLINE_JWT_AUDIENCE", "required audience of bearer tokens; unset: not checked"),
+    ("CRON_SECRET", "bearer secret of /api/workers/*; unset: production refuses all calls, development none"),
 )
 
 
 @dataclass(frozen=True)
 class GatewayConfig:
-    """The gateway's settings, checked. `jwks_url`, `audience`, `public_url` and `worker_addresses` are empty when unset:
-    without a worker service, process-now answers 503."""
+    """The gateway's settings, checked. `jwks_url`, `audience`, `public_url`, `worker_addresses` and `cron_secret` are
+    empty when unset: without a worker service, process-now and search answer 503."""
 
     queue_addresses: tuple[str, ...]
     service_token: str = field(repr=False)
@@ -47,6 +51,8 @@ class GatewayConfig:
     host: str = "127.0.0.1"
     port: int = 8080
     worker_addresses: tuple[str, ...] = ()
+    cron_secret: str = field(repr=False, default="")
+    production: bool = False
 
 
 def read_config(environ: Mapping[str, str] | None = None) -> GatewayConfig:
@@ -65,6 +71,8 @@ def read_config(environ: Mapping[str, str] | None = None) -> GatewayConfig:
         host=settings.text("JOBLINE_HOST", "127.0.0.1"),
         port=settings.port("JOBLINE_GATEWAY_PORT", 8080),
         worker_addresses=settings.worker_addresses(),
+        cron_secret=settings.text("CRON_SECRET"),
+        production=settings.production,
     )
 
 

@@ -24,6 +24,7 @@ __all__ = [
     "limit",
     "one_of",
     "several_of",
+    "strings",
     "text",
     "timestamp",
     "timestamp_in_query",
@@ -61,6 +62,19 @@ def text(least: int, most: int, *, blank: bool = True) -> BeforeValidator:
         if not blank and not value.strip():
             raise ValueError("must not be blank")
         return _storable(value)
+
+    return BeforeValidator(check)
+
+
+def strings(most: int, longest: int) -> BeforeValidator:
+    """An array of strings; blank ones are left out."""
+
+    def check(value: object) -> list[str]:
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            raise ValueError("must be an array of strings")
+        if len(value) > most or not all(len(item) <= longest for item in value):
+            raise ValueError(f"must hold at most {most} strings of at most {longest} characters")
+        return [_storable(item) for item in value if item.strip()]
 
     return BeforeValidator(check)
 

@@ -6,10 +6,12 @@ framework. The guard stands before the body limit because a stranger is told 401
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
@@ -17,16 +19,20 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uuid_utils import uuid7
 
-from jobline_gateway.body import BODY_DEADLINE, bounded
+from jobline_gateway.body import BODY_DEADLINE, bounded, declared_length
 from jobline_gateway.problems import Problem, from_service, text_of
 from jobline_gateway.service_client import ServiceError
-from jobline_gateway.surface import Surface, Surfaces
+from jobline_gateway.surface import MEBIBYTE, Surface, Surfaces
 
 __all__ = ["BodyLimit", "ErrorBoundary", "OptionalSlash", "RequestLog"]
 
 logger = logging.getLogger(__name__)
 
 CORRELATION_HEADER = "x-request-id"
+#: Requests with a body of more than 1 MiB that are served at once (what is made of 16 MiB may take 100 MB), and the seconds
+#: for which others wait for their turn.
+LARGE_AT_ONCE = 4
+TURN_DEADLINE = 120.0
 
 _CORRELATION_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
@@ -139,14 +145,52 @@ class OptionalSlash:
 
 
 class BodyLimit:
-    """Refuses bodies that are larger than their surface allows, declared or not, and ones that dawdle."""
+    """Refuses bodies that are larger than their surface allows, declared or not, and ones that dawdle: `deadline` is in
+    seconds for the first MiB, a fifth of it for each further one that is allowed.
 
-    def __init__(self, app: ASGIApp, surfaces: Surfaces, deadline: float = BODY_DEADLINE) -> None:
+    A body of more than 1 MiB, or of unknown length where more are allowed, is read when it is its turn: `large_at_once` of
+    them are in memory, however many come. Who waits for longer than `turn_deadline` seconds is answered 503.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        surfaces: Surfaces,
+        deadline: float = BODY_DEADLINE,
+        large_at_once: int = LARGE_AT_ONCE,
+        turn_deadline: float = TURN_DEADLINE,
+    ) -> None:
         self._app = app
         self._surfaces = surfaces
         self._deadline = deadline
+        self._room = asyncio.Semaphore(large_at_once)
+        self._turn_deadline = turn_deadline
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            receive = bounded(scope, receive, self._surfaces.at(scope["path"]).body_limit, self._deadline)
-        await self._app(scope, receive, send)
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        limit = self._surfaces.at(scope["path"]).body_limit
+        declared = declared_length(scope)
+        size = limit if declared is None else declared
+        if not MEBIBYTE < size <= limit:
+            await self._read(scope, receive, send, limit)
+            return
+        async with self._turn():
+            await self._read(scope, receive, send, limit)
+
+    async def _read(self, scope: Scope, receive: Receive, send: Send, limit: int) -> None:
+        deadline = self._deadline * (1 + (limit / MEBIBYTE - 1) / 5)
+        await self._app(scope, bounded(scope, receive, limit, deadline), send)
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout(self._turn_deadline):
+                await self._room.acquire()
+        except TimeoutError:
+            raise Problem(503) from None
+        try:
+            yield
+        finally:
+            self._room.release()

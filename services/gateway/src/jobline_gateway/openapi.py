@@ -22,7 +22,7 @@ from swagger_ui_bundle import swagger_ui_path
 from jobline_gateway.sessions import BODY_OR_QUERY, HEADER
 from jobline_gateway.surface import Door, Surfaces
 
-__all__ = ["ASSETS_PATH", "BY_TOKEN", "assets", "describe", "page"]
+__all__ = ["ASSETS_PATH", "BY_CRON_SECRET", "BY_TOKEN", "assets", "describe", "page"]
 
 ASSETS_PATH = "/docs/assets"
 
@@ -39,10 +39,12 @@ _SECURITY_SCHEMES = {
         "name": BODY_OR_QUERY,
         "description": "The same in the query.",
     },
+    "cronSecret": {"type": "http", "scheme": "bearer", "description": "The setting CRON_SECRET."},
 }
 #: What a route may name as its `security`.
 BY_TOKEN: list[dict[str, list[str]]] = [{"bearer": []}, {"session": []}]
 BY_SESSION: list[dict[str, list[str]]] = [{"anonymous": []}, {"anonymousInQuery": []}]
+BY_CRON_SECRET: list[dict[str, list[str]]] = [{"cronSecret": []}]
 #: The page may load its own files and call this gateway, nothing else, and no other page may frame it.
 _PAGE_HEADERS = {
     "content-security-policy": (

@@ -8,6 +8,7 @@ from jobline.v1.account_service_pb2_grpc import AccountServiceStub
 from jobline.v1.communication_service_pb2_grpc import CommunicationServiceStub
 from jobline.v1.content_service_pb2_grpc import ContentServiceStub
 from jobline.v1.email_service_pb2_grpc import EmailServiceStub
+from jobline.v1.ingestion_service_pb2_grpc import IngestionServiceStub
 from jobline_gateway.service_client import CALL_DEADLINE, ServiceClient, open_channel
 
 __all__ = ["QueueClient", "QueueLink"]
@@ -23,6 +24,7 @@ class QueueLink:
         self.email = EmailServiceStub(self.channel)
         self.communications = CommunicationServiceStub(self.channel)
         self.content = ContentServiceStub(self.channel)
+        self.ingestion = IngestionServiceStub(self.channel)
 
 
 class QueueClient(ServiceClient[QueueLink]):

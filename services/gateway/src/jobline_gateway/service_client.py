@@ -33,6 +33,8 @@ CALL_DEADLINE = 10.0
 TRY_DEADLINE = 4.0
 #: Seconds to wait for a connection before a call that must not be repeated.
 CONNECT_DEADLINE = 1.0
+#: Seconds for one try of an upload: megabytes are stored before it is answered.
+UPLOAD_DEADLINE = 60.0
 #: Seconds for a whole stream: a client that reads slowly must not hold a call for ever.
 STREAM_DEADLINE = 600.0
 #: How often all addresses are tried, and the pause in seconds in between: long enough for a standby to take a call
@@ -189,6 +191,23 @@ class ServiceClient(Generic[LinkT]):
             raise _service_error(refusal) from None
         finally:
             opened.call.cancel()
+
+    async def upload(
+        self,
+        method: Callable[[LinkT], aio.StreamUnaryMultiCallable[Request, Response]],
+        messages: Callable[[], Iterator[Request]],
+        context: CallContext,
+    ) -> Response:
+        """Makes one call that is sent in several messages; raises ServiceError.
+
+        `messages` gives them from the first one on, again for each try: sending them twice must be the same as once.
+        """
+        metadata = context.metadata(self._token)
+
+        async def attempt(link: LinkT, seconds: float) -> Response:
+            return await method(link)(messages(), timeout=UPLOAD_DEADLINE, metadata=metadata)
+
+        return await self._try_each(attempt, True, self._deadline)
 
     async def _try_each(self, attempt: Callable[[LinkT, float], Awaitable[T]], repeatable: bool, deadline: float) -> T:
         """The result of the first attempt that succeeds. `attempt` gets the seconds that it may take."""

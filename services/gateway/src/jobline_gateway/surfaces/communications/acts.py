@@ -6,14 +6,12 @@ clients read the answered call and treat other statuses as faults.
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Request, Response
 
 from jobline.v1 import communication_service_pb2 as pb
 from jobline.v1.worker_control_service_pb2 import ProcessNowRequest
 from jobline_gateway import described
-from jobline_gateway.dependencies import ContextOf
+from jobline_gateway.dependencies import ContextOf, WorkerOf
 from jobline_gateway.hang_up import while_connected
 from jobline_gateway.problems import Problem
 from jobline_gateway.service_client import CallContext, ServiceError
@@ -21,7 +19,6 @@ from jobline_gateway.surfaces.communications import convert, responses, schemas
 from jobline_gateway.surfaces.communications.desk import DeskOf
 from jobline_gateway.surfaces.communications.paths import BASE, BUSINESS, JOB
 from jobline_gateway.surfaces.communications.validation import parse_new_message, parse_retry_failed
-from jobline_gateway.worker_client import WorkerClient
 
 __all__ = ["router"]
 
@@ -30,11 +27,6 @@ QUEUE = "communications"
 RETRY_DEADLINE = 600.0
 
 router = APIRouter(tags=["communication queue"])
-
-
-def _worker(request: Request) -> WorkerClient:
-    worker: WorkerClient = request.app.state.worker
-    return worker
 
 
 @router.post(
@@ -163,7 +155,7 @@ async def retry_failed(request: Request, desk: DeskOf) -> schemas.RetriedFailed:
 async def process_now(
     request: Request,
     desk: DeskOf,
-    worker: Annotated[WorkerClient, Depends(_worker)],
+    worker: WorkerOf,
     context: ContextOf,
 ) -> schemas.Outcome:
     await desk.require(pb.ACTION_PROCESS)
