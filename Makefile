@@ -129,7 +129,7 @@ bench-peers: $(STAMP) ## Measure Jobline beside other queues on PostgreSQL
 	PYTHONPATH=tests $(BIN)/python -m benchmarks.peers $(ARGS)
 
 .PHONY: chaos
-chaos: $(STAMP) ## Random faults from seeds under load, then every invariant; ARGS="--ha", "--takeover"
+chaos: $(STAMP) ## Random faults from seeds under load, then every invariant; ARGS="--ha", "--takeover", "--ingestion"
 	PYTHONPATH=tests $(BIN)/python -m chaos $(or $(ARGS),--seeds 1-20 --parallel 2)
 
 .PHONY: test-llm

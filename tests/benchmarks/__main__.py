@@ -19,6 +19,7 @@ from benchmarks import (
     enqueueing,
     idle_stack,
     idle_streams,
+    ingestion,
     keyed,
     latency,
     listing,
@@ -76,6 +77,7 @@ HEAVY: Mapping[str, Mapping[str, Stage]] = {
     "snapshot": {"a held snapshot": _anew(snapshot.held_snapshot)},
     "streams": {"an idle stream": _anew(idle_streams.memory_of_streams)},
     "idle": {"idle": _anew(idle_stack.idle_cpu)},
+    "ingestion": {"records to vectors": _anew(ingestion.load_and_embed)},
 }
 _ALL = {**SCENARIOS, **HEAVY}
 

@@ -15,10 +15,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 from benchmarks.draining import begin, pause
 from benchmarks.house import House, QueueProcess, Workers
+from benchmarks.memory import PEAK, resident
 from benchmarks.meter import Meter
 from benchmarks.samples import Sample
 from benchmarks.seeding import seed_finished, seed_pending
@@ -81,13 +81,13 @@ class _Part:
 def _drain_part(house: House, url: str, jobs: int) -> _Part:
     began = time.monotonic()
     with house.queue_service(url) as queue:
-        start, memory = time.monotonic() - began, _resident(queue)
+        start, memory = time.monotonic() - began, resident(queue.pid)
         asyncio.run(pause(queue, QUEUE))
         house.settle()
         with house.workers(queue) as workers:
             meter = Meter(house, url, {"service": [queue.pid], "worker": workers.pids})
             asyncio.run(_watch(queue, workers, meter, jobs))
-            peak = _resident(queue, "VmHWM")
+            peak = resident(queue.pid, PEAK)
     times = [each.started for each in workers.log.entries()[:jobs]]
     return _Part((jobs - 1) / (times[-1] - times[0]), meter.total_cpu(jobs), start, memory, peak, meter)
 
@@ -98,13 +98,6 @@ async def _watch(queue: QueueProcess, workers: Workers, meter: Meter, jobs: int)
     meter.stop()
     async with queue.client() as client:
         await client.pause_queue(QUEUE)
-
-
-def _resident(queue: QueueProcess, line: str = "VmRSS") -> float:
-    """Memory of the queue service in MB (10⁶ bytes), as the kernel's `line` says."""
-    status = Path(f"/proc/{queue.pid}/status").read_text()
-    kibibytes = next(each for each in status.splitlines() if each.startswith(line)).split()[1]
-    return int(kibibytes) * 1024 / 1e6
 
 
 def _take_over(house: House, url: str) -> float:

@@ -30,9 +30,11 @@ from support.eventually import eventually_blocking
 from support.processes import clean_environ, living
 from support.stack import Databases, running, scratch_data_dir
 
-__all__ = ["GatewayProcess", "House", "QueueProcess", "Workers", "open_house"]
+__all__ = ["SERVICE_TOKENS", "GatewayProcess", "House", "QueueProcess", "Workers", "open_house"]
 
 _TOKENS = {role: f"{role}-token-of-the-benchmark" for role in ("operator", "worker", "gateway")}
+#: JOBLINE_SERVICE_TOKENS of every service.
+SERVICE_TOKENS = ",".join(f"{role}:{role}:{token}" for role, token in _TOKENS.items())
 _ACTIVE = "jobline.v1.JobService"
 _TESTS = Path(__file__).parents[1]
 _VACUUMING = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'autovacuum worker'"
@@ -166,7 +168,7 @@ class House:
             JOBLINE_DATABASE_URL=database_url,
             JOBLINE_QUEUE_PORT=address.rpartition(":")[2],
             JOBLINE_QUEUES_FILE=str(policies),
-            JOBLINE_SERVICE_TOKENS=",".join(f"{role}:{role}:{token}" for role, token in _TOKENS.items()),
+            JOBLINE_SERVICE_TOKENS=SERVICE_TOKENS,
         )
         service = GrpcService("queue", "jobline_queue", address, environ, self._log("queue"), health_names=(until,))
         with running(service) as child:

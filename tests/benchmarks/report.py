@@ -65,7 +65,8 @@ def _figure_rows(outcomes: Sequence[Outcome]) -> Iterator[tuple[str, ...]]:
 
 
 def _costs(outcomes: Sequence[Outcome]) -> str:
-    heading = ("CPU µs a job (of the lists: a poll)", *_PROCESSES, "commits", "WAL bytes", "HOT updates")
+    unit = "CPU µs a job (of the lists: a poll; of records: a record)"
+    heading = (unit, *_PROCESSES, "commits", "WAL bytes", "HOT updates")
     return table(heading, "lrrrrrrrr", _cost_rows(outcomes))
 
 

@@ -40,5 +40,6 @@ TARGETS: Mapping[tuple[str, str], Target] = {
     ("a held snapshot", "share"): Target(70, 90),
     ("an idle stream", "each"): Target(100, 50, is_upper=True),
     ("idle", "together"): Target(2, 0.5, is_upper=True),
+    ("records to vectors", "growth of the worker's peak"): Target(25, 10, is_upper=True),
     **{("communication queue, REST", name): Target(20, 20, is_upper=True) for name in messages.POLLS},
 }

@@ -27,7 +27,7 @@ CALLERS = 64
 
 @dataclass(frozen=True)
 class Sizes:
-    """Numbers of jobs, of e-mail items, of polls, keys, streams and messages; times are in seconds."""
+    """Numbers of jobs, of e-mail items, of polls, keys, streams, messages and records; times are in seconds."""
 
     single: int = 2_000
     concurrent: int = 16_000
@@ -50,6 +50,8 @@ class Sizes:
     idle: float = 25.0
     messages: int = 200_000
     businesses: int = 500
+    records: int = 10_000
+    many_records: int = 100_000
 
 
 FULL = Sizes()
@@ -72,6 +74,8 @@ QUICK = Sizes(
     idle=10.0,
     messages=20_000,
     businesses=50,
+    records=1_000,
+    many_records=10_000,
 )
 
 

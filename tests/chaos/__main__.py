@@ -11,6 +11,7 @@ from collections.abc import Coroutine, Sequence
 from typing import Any
 
 from chaos.ha import ha_run
+from chaos.ingestion import ingestion_run
 from chaos.report import show
 from chaos.run import chaos_run
 from chaos.takeover import measure_takeovers
@@ -35,6 +36,10 @@ async def _chosen(arguments: argparse.Namespace) -> int:
             for taken in await measure_takeovers(pending):
                 print(taken, flush=True)
         return 0
+    if arguments.ingestion:
+        report = await ingestion_run(arguments.ingestion, seed=arguments.seeds[0], embedded=arguments.embedded)
+        show(report)
+        return 1 if report.violations else 0
     if not arguments.ha and len(arguments.seeds) > 1:
         return await _one_process_each(arguments.seeds, arguments.seconds, arguments.parallel)
     report = await (ha_run(arguments.jobs) if arguments.ha else chaos_run(arguments.seeds[0], arguments.seconds))
@@ -84,6 +89,10 @@ def _parse() -> argparse.Namespace:
     parser.add_argument(
         "--takeover", type=int, nargs="*", metavar="PENDING", help="measure take-overs (default 100000 and 1000000)"
     )
+    parser.add_argument(
+        "--ingestion", type=int, nargs="?", const=100_000, metavar="RECORDS", help="load and embed (default 100000)"
+    )
+    parser.add_argument("--embedded", action="store_true", help="with --ingestion: by the built-in model")
     return parser.parse_args()
 
 

@@ -40,16 +40,8 @@ class RunningStack:
         self.providers = providers
         self.desk = EmailDesk(stack.endpoints.gateway, stack.endpoints.database_url)
 
-    def part(self, words: Iterable[str]) -> psutil.Process | None:
-        """The child of the supervisor whose command line has these words."""
-        for child in psutil.Process(self.stack.pid).children():
-            with contextlib.suppress(psutil.NoSuchProcess):
-                if all(word in " ".join(child.cmdline()) for word in words):
-                    return child
-        return None
-
     def has_another(self, words: Iterable[str], before: psutil.Process) -> bool:
-        part = self.part(words)
+        part = self.stack.part(*words)
         return part is not None and part.pid != before.pid
 
     def wait_until_lease_is_confirmed(self, item_id: str) -> None:
@@ -98,7 +90,7 @@ def test_a_part_killed_in_the_middle_of_a_batch_costs_no_item(running: RunningSt
     ids = user.submit(*names)
     providers.wait_for("web_scraper", names[1])
     running.wait_until_lease_is_confirmed(ids[1])
-    victim = running.part(words)
+    victim = running.stack.part(*words)
     assert victim
     with users_at_work(user, bystander) as outage:
         kill([*(victim.children() if with_children else []), victim])
