@@ -21,6 +21,7 @@ import psycopg
 
 from chaos.record_kills import Killer, plan_of
 from chaos.report import Report
+from jobline_queue.modules.ingestion.search import EXACT_UP_TO
 from support.embedding_server import embedding_server
 from support.eventually import eventually
 from support.gateway import bearer
@@ -78,6 +79,9 @@ async def ingestion_run(
             problems = await run.to_the_end(_WITHIN + _WITHIN_PER_1000 * records / 1000)
             report = Report(f"{records} records under kills, seed {seed}", killer.faults, violations=problems)
             report.figures = _figures(killer, sent, load.contents.total(), began)
+            report.figures["the nearest record of all"] = (
+                "found" if run.found[:1] == [NEEDLE] else "missed by the search"
+            )
     return report
 
 
@@ -116,6 +120,8 @@ class _Run:
     client: httpx.AsyncClient
     killer: Killer
     load: RecordLoad
+    #: What a search finds at the end, the nearest first.
+    found: Sequence[str] = ()
 
     async def to_the_end(self, within: float) -> list[str]:
         """What does not hold when all is over, or when the time is up."""
@@ -129,12 +135,13 @@ class _Run:
                     await self._until(_STORED, started)
                 await self._until({"COMPLETED"}, started)
                 following.cancel()
+            self.found = await self._search(project)
         except TimeoutError:
             return [f"not over after {within:.0f} s: {self.killer.done}, {self._rows(_JOBS)}"]
         return [
             *[problem for each in started for problem in each.call.problems(await self._job(each.job_id))],
             *self._problems_of_rows(len(started)),
-            *await self._problems_of_search(project),
+            *self._problems_of_search(),
             *(f"{part} was to be killed and was not" for _, part in self.killer.plan),
         ]
 
@@ -182,8 +189,13 @@ class _Run:
         if sum(count for kind, _, count, *_ in ended if kind == "INGEST_DATA") != calls:
             yield f"{calls} calls were taken: {ended}"
 
-    async def _problems_of_search(self, project: str) -> list[str]:
+    async def _search(self, project: str) -> Sequence[str]:
         wanted = {"query": QUESTION, "limit": 3}
         found = (await self._asked("POST", f"/api/projects/{project}/search", json=wanted))["results"]
-        contents = [each["content"] for each in found]
-        return [] if contents[:1] == [NEEDLE] and len(contents) == 3 else [f"the search found {contents}"]
+        return [each["content"] for each in found]
+
+    def _problems_of_search(self) -> Iterator[str]:
+        """Beyond `EXACT_UP_TO` the index may miss what lies apart from all others, as the needle does (ADR 13)."""
+        exact = self.load.contents.total() <= EXACT_UP_TO
+        if len(self.found) != 3 or (exact and self.found[0] != NEEDLE):
+            yield f"the search found {self.found}"

@@ -94,6 +94,13 @@ def test_windows_1252_that_happens_to_hold_whole_characters_of_utf_8_is_not_take
     assert texts(text.encode("cp1252")) == ["C'est terminé\xa0» et ça a été très bien"]
 
 
+def test_the_row_numbers_that_pandas_writes_under_no_name_are_left_out() -> None:
+    assert rows(b",id,text\n0,a,just a text\n1,b,another text\n") == [
+        {"id": "a", "text": "just a text"},
+        {"id": "b", "text": "another text"},
+    ]
+
+
 def test_rows_that_say_too_little_are_dropped_and_the_others_keep_their_order() -> None:
     content = b"id,feedback,note\n1,short,\n2,ten chars!,\n3,nine char,the note is longer\n4,,\n5,  ,eleven char\n"
     assert [row["id"] for row in rows(content)] == ["2", "3", "5"]

@@ -262,8 +262,9 @@ class IngestionServiceServicer:
     def SearchRecords(self, request, context):
         """---- search ----------------------------------------------------------------------------------------------------------
 
-        The records of a project nearest to a vector by cosine, the nearest first. Filters lose no record: as long as enough
-        match, as many are found as asked for.
+        The records of a project nearest to a vector by cosine, the nearest first: exactly those while at most 20 000 match the
+        filters, by an index beyond, which may pass over one. Filters make no answer shorter: as long as enough match, as many are
+        found as asked for, or as have room in 3 MiB.
 
         Errors:
         INVALID_ARGUMENT / INVALID_FIELD              `vector` of another length or all zeros, `limit`, `category`

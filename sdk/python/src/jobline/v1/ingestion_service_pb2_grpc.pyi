@@ -129,8 +129,9 @@ class IngestionServiceStub:
     SearchRecords: _grpc.UnaryUnaryMultiCallable[_ingestion_service_pb2.SearchRecordsRequest, _ingestion_service_pb2.SearchRecordsResponse]
     """---- search ----------------------------------------------------------------------------------------------------------
 
-    The records of a project nearest to a vector by cosine, the nearest first. Filters lose no record: as long as enough
-    match, as many are found as asked for.
+    The records of a project nearest to a vector by cosine, the nearest first: exactly those while at most 20 000 match the
+    filters, by an index beyond, which may pass over one. Filters make no answer shorter: as long as enough match, as many are
+    found as asked for, or as have room in 3 MiB.
 
     Errors:
       INVALID_ARGUMENT / INVALID_FIELD              `vector` of another length or all zeros, `limit`, `category`
@@ -227,8 +228,9 @@ class IngestionServiceAsyncStub(IngestionServiceStub):
     SearchRecords: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.SearchRecordsRequest, _ingestion_service_pb2.SearchRecordsResponse]  # type: ignore[assignment]
     """---- search ----------------------------------------------------------------------------------------------------------
 
-    The records of a project nearest to a vector by cosine, the nearest first. Filters lose no record: as long as enough
-    match, as many are found as asked for.
+    The records of a project nearest to a vector by cosine, the nearest first: exactly those while at most 20 000 match the
+    filters, by an index beyond, which may pass over one. Filters make no answer shorter: as long as enough match, as many are
+    found as asked for, or as have room in 3 MiB.
 
     Errors:
       INVALID_ARGUMENT / INVALID_FIELD              `vector` of another length or all zeros, `limit`, `category`
@@ -412,8 +414,9 @@ class IngestionServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_ingestion_service_pb2.SearchRecordsResponse, _abc.Awaitable[_ingestion_service_pb2.SearchRecordsResponse]]:
         """---- search ----------------------------------------------------------------------------------------------------------
 
-        The records of a project nearest to a vector by cosine, the nearest first. Filters lose no record: as long as enough
-        match, as many are found as asked for.
+        The records of a project nearest to a vector by cosine, the nearest first: exactly those while at most 20 000 match the
+        filters, by an index beyond, which may pass over one. Filters make no answer shorter: as long as enough match, as many are
+        found as asked for, or as have room in 3 MiB.
 
         Errors:
           INVALID_ARGUMENT / INVALID_FIELD              `vector` of another length or all zeros, `limit`, `category`

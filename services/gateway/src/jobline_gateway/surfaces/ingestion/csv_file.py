@@ -197,12 +197,13 @@ def _delimiter(text: str) -> str:
 
 
 def _header(line: int, names: Sequence[str]) -> list[str]:
+    """The names of the columns. The first may have none: row numbers, as pandas writes them; records go without it."""
     header = [name.strip() for name in names]
     if len(header) > MAX_COLUMNS:
         raise _at(line, f"expected at most {MAX_COLUMNS} columns, found {len(header)}")
     known: set[str] = set()
     for number, name in enumerate(header, 1):
-        if not name:
+        if not name and number > 1:
             raise _at(line, f"expected a header line with a name for each column, column {number} has none")
         if len(name) > MAX_NAME:
             raise _at(line, f"expected column names of at most {MAX_NAME} characters, column {number} has {len(name)}")
@@ -216,7 +217,7 @@ def _says_enough(line: int, header: Sequence[str], row: Sequence[str]) -> bool:
     """Is the row to be loaded? Raises NotACsv when it does not fit."""
     if len(row) != len(header):
         raise _at(line, f"expected as many cells as the header has ({len(header)}), found {len(row)}")
-    return text_of(dict(zip(header, row, strict=True))) is not None
+    return text_of(_record(header, row)) is not None
 
 
 def _size(line: int, header: Sequence[str], row: Sequence[str]) -> int:
@@ -228,4 +229,8 @@ def _size(line: int, header: Sequence[str], row: Sequence[str]) -> int:
 
 
 def _as_json(header: Sequence[str], row: Sequence[str]) -> bytes:
-    return orjson.dumps(dict(zip(header, row, strict=True)))
+    return orjson.dumps(_record(header, row))
+
+
+def _record(header: Sequence[str], row: Sequence[str]) -> dict[str, str]:
+    return {name: cell for name, cell in zip(header, row, strict=True) if name}

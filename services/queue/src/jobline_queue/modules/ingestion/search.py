@@ -1,9 +1,11 @@
 """The records of a project nearest to a vector.
 
-Few records are compared one by one: that is exact and, up to some thousands, as quick as the index. Among many the index
-finds candidates in the order of their distance, and goes on until enough of them have passed the filters. It gives up after
-so many tuples; a project that is a small part of a large table is then compared one by one after all. So no filter loses a
-record, whatever the plan, and every score is the cosine itself.
+Few records are compared one by one: that is exact. Among many the index finds candidates in the order of their distance,
+and goes on until enough of them have passed the filters. It gives up after so many tuples; a project that is a small part of
+a large table is then compared one by one after all. So no filter makes an answer shorter, whatever the plan, and every score
+is the cosine itself. But an index of nearest neighbours is an approximation: a record that lies apart from large clusters of
+texts that say nearly the same may not be reached, however long it searches (ADR 13). So the limit is as high as patience
+allows.
 """
 
 from __future__ import annotations
@@ -27,8 +29,8 @@ DEFAULT_LIMIT = 10
 MAX_ANSWER_BYTES = 3 * 1024 * 1024
 #: Searches at once: each may take seconds, and the pool's connections are for all who read.
 MOST_AT_ONCE = 3
-#: Up to so many records that match the filters are compared one by one.
-EXACT_UP_TO = 5000
+#: Up to so many records that match the filters are compared one by one: 0.13 s with 1536 numbers each.
+EXACT_UP_TO = 20_000
 
 _WORDS = {number: word for word, number in TYPES.items()}
 
