@@ -45,6 +45,15 @@ def test_a_watch_of_a_queue_tells_new_jobs_and_removals_and_nothing_of_others(ca
     watch.cancel()
 
 
+def test_a_watch_of_a_queue_tells_the_removal_of_a_job_that_had_ended(calls: Calls, queue: str):
+    watch = Watch(calls, queue=queue)
+    (job_id,) = calls.enqueue(new_job(queue))
+    calls.complete(calls.claim_one(queue))
+    calls.delete(job_id)
+    watch.await_states(job_id, "pending", "running", "succeeded", "removed")
+    watch.cancel()
+
+
 def test_a_watch_of_an_owner_is_the_owners_alone(calls: Calls, queue: str):
     watch = Watch(calls, owner=f"user:{queue}")
     (theirs,) = calls.enqueue(new_job(queue, owner="user:else"))

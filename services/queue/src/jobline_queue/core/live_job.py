@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from jobline_queue.core.lifecycle import State
 
@@ -65,6 +65,15 @@ class Report:
     dirty: bool = False
     #: Bytes of step outputs that this run has stored.
     step_bytes: int = 0
+
+
+class RemovedJob(NamedTuple):
+    """What is left to say of a job whose row is gone and that memory did not know, for it had ended."""
+
+    id: str
+    queue: str
+    owner: str
+    producer: str
 
 
 V = TypeVar("V")

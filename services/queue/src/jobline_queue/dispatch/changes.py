@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 from jobline_queue.core.lifecycle import State
-from jobline_queue.core.live_job import LiveJob
+from jobline_queue.core.live_job import LiveJob, RemovedJob
 
 RING = 200_000
 _NUMBER = re.compile(r"\d{1,18}", re.ASCII)
@@ -53,7 +53,7 @@ class Changes:
     def last(self) -> int:
         return self._next - 1
 
-    def publish(self, job: LiveJob, state: State | None, *, progress: bool = False) -> None:
+    def publish(self, job: LiveJob | RemovedJob, state: State | None, *, progress: bool = False) -> None:
         change = Change(self._next, job.id, job.queue, job.owner, job.producer, state, progress)
         self._next += 1
         self._ring.append(change)

@@ -242,7 +242,8 @@ class Finisher:
         rows = [
             {"id": act.job_id, "name": act.name, "actor": act.actor, "detail": act.detail} for act, _ in plan.removals
         ]
-        missing |= {act.job_id for act, _ in plan.removals} - await self._store.remove_jobs(rows, plan.now)
+        plan.removed = await self._store.remove_jobs(rows, plan.now)
+        missing |= {act.job_id for act, _ in plan.removals} - plan.removed.keys()
 
     async def _retry(self, plan: Plan) -> None:
         dispatcher = self._term.dispatcher

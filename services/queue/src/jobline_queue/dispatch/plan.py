@@ -15,7 +15,7 @@ from typing import assert_never
 from jobline_queue.core.ending import Completed, Lost, Revoked, TimedOut, end_run
 from jobline_queue.core.errors import IllegalTransition, JoblineError
 from jobline_queue.core.lifecycle import FINISHED, State
-from jobline_queue.core.live_job import Lease, LiveJob, Place
+from jobline_queue.core.live_job import Lease, LiveJob, Place, RemovedJob
 from jobline_queue.core.policy import CancelMode
 from jobline_queue.dispatch.acts import (
     Act,
@@ -62,6 +62,8 @@ class Plan:
     cancels: list[tuple[CancelJob, LiveJob]] = field(default_factory=list)
     cancel_requests: list[tuple[CancelJob, LiveJob]] = field(default_factory=list)
     removals: list[tuple[RemoveJob, LiveJob | None]] = field(default_factory=list)
+    #: What the statement found of them, by id.
+    removed: dict[str, RemovedJob] = field(default_factory=dict)
     retries: list[RetryJob] = field(default_factory=list)
     #: What the statement made of them: the jobs that went back to pending, by id.
     retried: dict[str, LiveJob] = field(default_factory=dict)

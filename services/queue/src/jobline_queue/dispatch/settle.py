@@ -127,6 +127,8 @@ class Settler:
         for removal, live in plan.removals:
             if live is not None:
                 self._settle_removal(live)
+            elif gone := plan.removed.get(removal.job_id):
+                self._term.changes.publish(gone, None)
             removal.answer(NotFound("job", removal.job_id) if removal.job_id in missing else None)
 
     def _settle_removal(self, job: LiveJob) -> None:

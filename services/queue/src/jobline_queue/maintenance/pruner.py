@@ -38,4 +38,6 @@ class Pruner:
         removed = 0
         while batch := await self._store.prune_jobs(queue, created_before, finished_before, BATCH):
             removed += len(batch)
+            for job in batch:
+                self._term.changes.publish(job, None)
         return removed

@@ -12,7 +12,7 @@ from typing import Any
 
 from psycopg import AsyncConnection
 
-from jobline_queue.core.live_job import LiveJob
+from jobline_queue.core.live_job import LiveJob, RemovedJob
 from jobline_queue.store.statements import statement
 
 Row = dict[str, Any]
@@ -147,15 +147,18 @@ class JobStore:
         rows = await self._all("retry_jobs", jobs=rows_text(jobs), resuming=encode(resuming), now=now)
         return {job.id: job for job in map(LiveJob.from_row, rows)}
 
-    async def remove_jobs(self, jobs: Sequence[Row], now: float) -> set[str]:
-        return await self._ids("remove_jobs", jobs=rows_text(jobs), now=now)
+    async def remove_jobs(self, jobs: Sequence[Row], now: float) -> dict[str, RemovedJob]:
+        """Those that were there, by id."""
+        removed = await self._all("remove_jobs", jobs=rows_text(jobs), now=now)
+        return {row[0]: RemovedJob(*row) for row in removed}
 
     async def prune_jobs(
         self, queue: str, created_before: float | None, finished_before: float | None, most: int
-    ) -> set[str]:
-        return await self._ids(
+    ) -> list[RemovedJob]:
+        removed = await self._all(
             "prune_jobs", queue=queue, created_before=created_before, finished_before=finished_before, most=most
         )
+        return [RemovedJob(*row) for row in removed]
 
     async def pause_queue(self, name: str, paused: bool, actor: str, detail: str) -> None:
         event = "paused" if paused else "resumed"
