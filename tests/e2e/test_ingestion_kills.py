@@ -20,7 +20,7 @@ lease = "3s"
 receipt = "3s"
 backoff = ["10ms"]
 """
-RECORDS = 4000
+RECORDS = 2000
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from chaos.report import show
 
 
 @pytest.mark.timeout(240)
-def test_three_thousand_records_are_stored_and_embedded_once_under_kills():
-    report = asyncio.run(ingestion_run(3000, kills=3, calls=6, dimensions=64))
+def test_fifteen_hundred_records_are_stored_and_embedded_once_under_kills():
+    report = asyncio.run(ingestion_run(1500, kills=3, calls=6, dimensions=64))
     show(report)
     assert report.violations == []

@@ -14,7 +14,7 @@ from support.queue_service import QueueServiceUnderTest
 from support.races import race, said
 
 RECORDS = [record(1), record(2)]
-ROUNDS = 10
+ROUNDS = 6
 
 
 @pytest.fixture
