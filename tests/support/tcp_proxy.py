@@ -76,7 +76,8 @@ class TcpProxy:
         both = {writer, up_writer}
         self._writers |= both
         try:
-            await asyncio.gather(self._pump(reader, up_writer), self._pump(up_reader, writer, answers=True))
+            if not self._refusing:  # that may have begun while the target was being connected to
+                await asyncio.gather(self._pump(reader, up_writer), self._pump(up_reader, writer, answers=True))
         finally:
             self._writers -= both
             for each in both:
