@@ -4,12 +4,10 @@ what was loaded, and admins look after it."""
 from __future__ import annotations
 
 import json
-import re
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
-from urllib.parse import quote
 
 import httpx
 import pytest
@@ -20,13 +18,13 @@ from support.eventually import eventually_blocking
 from support.gateway import bearer, gateway_process
 from support.ingestion_house import INGEST as INGEST_DATA
 from support.ingestion_house import VECTORIZE, IngestionHouse, house_of, record
-from support.ingestion_rest import ADMIN, INGEST, LITERALS, PROJECTS, WORKERS, form
+from support.ingestion_rest import ADMIN, INGEST, LITERALS, PROJECTS, WORKERS, answer, form
+from support.ingestion_user import TIME, User, started
 from support.queue_service import QueueServiceUnderTest
 from support.worker_service import WorkerService
 
 CONTROL = "jobline.v1.WorkerControlService"
 CRON = {"authorization": "Bearer a-cron-secret"}
-TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 JOB_KEYS = [
     "id",
     "jobType",
@@ -84,42 +82,6 @@ def house(service: QueueServiceUnderTest) -> Iterator[IngestionHouse]:
     yield from house_of(service)
 
 
-class User:
-    """Somebody who calls the gateway."""
-
-    def __init__(self, rest: httpx.Client, sub: str, role: str = "user", email: str = "") -> None:
-        self._rest = rest
-        self._headers = bearer(sub, email=email, app_metadata={"role": role})
-
-    def call(self, method: str, path: str, **request: Any) -> httpx.Response:
-        return self._rest.request(method, path, headers=self._headers, **request)
-
-    def load(self, project: str, *records: Any, **more: Any) -> str:
-        """The id of a new ingest job."""
-        got = self.call("POST", f"{INGEST}/api", json={"projectId": project, "records": records, **more})
-        return started(got)
-
-    def status(self, ingest_job: str) -> dict[str, Any]:
-        got = self.call("GET", f"{INGEST}/status?jobId={quote(ingest_job)}")
-        assert got.status_code == 200, got.text
-        found: dict[str, Any] = got.json()
-        assert TIME.fullmatch(found.pop("createdAt"))
-        assert TIME.fullmatch(found.pop("updatedAt"))
-        return found
-
-    def search(self, project: str, query: str, **more: Any) -> list[dict[str, Any]]:
-        got = self.call("POST", f"{PROJECTS}/{quote(project, safe='')}/search", json={"query": query, **more})
-        assert got.status_code == 200, got.text
-        found: list[dict[str, Any]] = got.json()["results"]
-        return found
-
-    def stats(self) -> dict[str, Any]:
-        got = self.call("GET", f"{ADMIN}/stats")
-        assert got.status_code == 200, got.text
-        found: dict[str, Any] = got.json()
-        return found
-
-
 @pytest.fixture
 def owner(rest: httpx.Client, house: IngestionHouse) -> User:
     """Who owns the project of the house."""
@@ -134,18 +96,6 @@ def admin(rest: httpx.Client, house: IngestionHouse) -> User:
 @pytest.fixture
 def stranger(rest: httpx.Client, house: IngestionHouse) -> User:
     return User(rest, f"user-{uuid.uuid4().hex[:8]}")
-
-
-def answer(got: httpx.Response) -> tuple[int, str]:
-    return got.status_code, got.text
-
-
-def started(got: httpx.Response) -> str:
-    assert got.status_code == 200, got.text
-    body = got.json()
-    assert (list(body), body["message"]) == (["message", "jobId"], "Ingestion started")
-    id: str = body["jobId"]
-    return id
 
 
 def run(rest: httpx.Client, name: str) -> int:

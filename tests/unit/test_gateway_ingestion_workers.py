@@ -14,7 +14,7 @@ from google.protobuf.duration_pb2 import Duration
 from jobline.v1 import ingestion_service_pb2 as pb
 from jobline.v1.worker_control_service_pb2 import ProcessNowRequest, ProcessNowResponse
 from support.gateway import bearer, gateway_client, gateway_process, user_token
-from support.ingestion_rest import LITERALS, WORKERS
+from support.ingestion_rest import LITERALS, WORKERS, answer
 from support.queue_peers import Answer, Unending, queue_peer, refuse
 
 SECRET = "a-cron-secret-ü"
@@ -51,10 +51,6 @@ async def call(
     ):
         got = await gateway.request(method, f"{WORKERS}/{name}", headers=encoded(headers or {}))
         return got, services.received
-
-
-def answer(got: httpx.Response) -> tuple[int, str]:
-    return got.status_code, got.text
 
 
 # ---- the door -------------------------------------------------------------------------------------------------------
