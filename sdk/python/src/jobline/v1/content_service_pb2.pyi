@@ -331,48 +331,6 @@ class ListContentJobsResponse(_message.Message):
 Global___ListContentJobsResponse: _TypeAlias = ListContentJobsResponse  # noqa: Y015
 
 @_typing.final
-class WatchContentJobRequest(_message.Message):
-    DESCRIPTOR: _descriptor.Descriptor
-
-    ID_FIELD_NUMBER: _builtins.int
-    OWNER_FIELD_NUMBER: _builtins.int
-    id: _builtins.str
-    owner: _builtins.str
-    def __init__(
-        self,
-        *,
-        id: _builtins.str = ...,
-        owner: _builtins.str = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "owner", b"owner"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___WatchContentJobRequest: _TypeAlias = WatchContentJobRequest  # noqa: Y015
-
-@_typing.final
-class WatchContentJobResponse(_message.Message):
-    DESCRIPTOR: _descriptor.Descriptor
-
-    JOB_FIELD_NUMBER: _builtins.int
-    @_builtins.property
-    def job(self) -> Global___ContentJob: ...
-    def __init__(
-        self,
-        *,
-        job: Global___ContentJob | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["job", b"job"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["job", b"job"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___WatchContentJobResponse: _TypeAlias = WatchContentJobResponse  # noqa: Y015
-
-@_typing.final
 class CancelContentJobRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -54,11 +54,6 @@ class ContentServiceStub:
                 request_serializer=jobline_dot_v1_dot_content__service__pb2.ListContentJobsRequest.SerializeToString,
                 response_deserializer=jobline_dot_v1_dot_content__service__pb2.ListContentJobsResponse.FromString,
                 _registered_method=True)
-        self.WatchContentJob = channel.unary_stream(
-                '/jobline.v1.ContentService/WatchContentJob',
-                request_serializer=jobline_dot_v1_dot_content__service__pb2.WatchContentJobRequest.SerializeToString,
-                response_deserializer=jobline_dot_v1_dot_content__service__pb2.WatchContentJobResponse.FromString,
-                _registered_method=True)
         self.CancelContentJob = channel.unary_unary(
                 '/jobline.v1.ContentService/CancelContentJob',
                 request_serializer=jobline_dot_v1_dot_content__service__pb2.CancelContentJobRequest.SerializeToString,
@@ -137,18 +132,6 @@ class ContentServiceServicer:
 
         Errors:
         INVALID_ARGUMENT / INVALID_FIELD              `page_size`, `page_token`
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def WatchContentJob(self, request, context):
-        """The job as it is now, then each time it has changed, at most about four times a second; ends with OK after the message
-        in which it has ended. Meant for one reader that waits for the end. A stream that breaks is opened again: the first
-        message has all there is to know.
-
-        Errors:
-        NOT_FOUND / JOB_NOT_FOUND                     also when the job is removed while it is watched
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -248,11 +231,6 @@ def add_ContentServiceServicer_to_server(servicer, server):
                     servicer.ListContentJobs,
                     request_deserializer=jobline_dot_v1_dot_content__service__pb2.ListContentJobsRequest.FromString,
                     response_serializer=jobline_dot_v1_dot_content__service__pb2.ListContentJobsResponse.SerializeToString,
-            ),
-            'WatchContentJob': grpc.unary_stream_rpc_method_handler(
-                    servicer.WatchContentJob,
-                    request_deserializer=jobline_dot_v1_dot_content__service__pb2.WatchContentJobRequest.FromString,
-                    response_serializer=jobline_dot_v1_dot_content__service__pb2.WatchContentJobResponse.SerializeToString,
             ),
             'CancelContentJob': grpc.unary_unary_rpc_method_handler(
                     servicer.CancelContentJob,
@@ -398,33 +376,6 @@ class ContentService:
             '/jobline.v1.ContentService/ListContentJobs',
             jobline_dot_v1_dot_content__service__pb2.ListContentJobsRequest.SerializeToString,
             jobline_dot_v1_dot_content__service__pb2.ListContentJobsResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def WatchContentJob(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_stream(
-            request,
-            target,
-            '/jobline.v1.ContentService/WatchContentJob',
-            jobline_dot_v1_dot_content__service__pb2.WatchContentJobRequest.SerializeToString,
-            jobline_dot_v1_dot_content__service__pb2.WatchContentJobResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -67,14 +67,6 @@ class ContentServiceStub:
     Errors:
       INVALID_ARGUMENT / INVALID_FIELD              `page_size`, `page_token`
     """
-    WatchContentJob: _grpc.UnaryStreamMultiCallable[_content_service_pb2.WatchContentJobRequest, _content_service_pb2.WatchContentJobResponse]
-    """The job as it is now, then each time it has changed, at most about four times a second; ends with OK after the message
-    in which it has ended. Meant for one reader that waits for the end. A stream that breaks is opened again: the first
-    message has all there is to know.
-
-    Errors:
-      NOT_FOUND / JOB_NOT_FOUND                     also when the job is removed while it is watched
-    """
     CancelContentJob: _grpc.UnaryUnaryMultiCallable[_content_service_pb2.CancelContentJobRequest, _content_service_pb2.CancelContentJobResponse]
     """Cancels a queued job at once, a running one at its next step boundary; repeating it while it still runs is no error.
 
@@ -148,14 +140,6 @@ class ContentServiceAsyncStub(ContentServiceStub):
 
     Errors:
       INVALID_ARGUMENT / INVALID_FIELD              `page_size`, `page_token`
-    """
-    WatchContentJob: _aio.UnaryStreamMultiCallable[_content_service_pb2.WatchContentJobRequest, _content_service_pb2.WatchContentJobResponse]  # type: ignore[assignment]
-    """The job as it is now, then each time it has changed, at most about four times a second; ends with OK after the message
-    in which it has ended. Meant for one reader that waits for the end. A stream that breaks is opened again: the first
-    message has all there is to know.
-
-    Errors:
-      NOT_FOUND / JOB_NOT_FOUND                     also when the job is removed while it is watched
     """
     CancelContentJob: _aio.UnaryUnaryMultiCallable[_content_service_pb2.CancelContentJobRequest, _content_service_pb2.CancelContentJobResponse]  # type: ignore[assignment]
     """Cancels a queued job at once, a running one at its next step boundary; repeating it while it still runs is no error.
@@ -251,20 +235,6 @@ class ContentServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Errors:
           INVALID_ARGUMENT / INVALID_FIELD              `page_size`, `page_token`
-        """
-
-    @_abc_1.abstractmethod
-    def WatchContentJob(
-        self,
-        request: _content_service_pb2.WatchContentJobRequest,
-        context: _ServicerContext,
-    ) -> _typing.Union[_abc.Iterator[_content_service_pb2.WatchContentJobResponse], _abc.AsyncIterator[_content_service_pb2.WatchContentJobResponse]]:
-        """The job as it is now, then each time it has changed, at most about four times a second; ends with OK after the message
-        in which it has ended. Meant for one reader that waits for the end. A stream that breaks is opened again: the first
-        message has all there is to know.
-
-        Errors:
-          NOT_FOUND / JOB_NOT_FOUND                     also when the job is removed while it is watched
         """
 
     @_abc_1.abstractmethod

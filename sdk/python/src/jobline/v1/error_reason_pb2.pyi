@@ -103,6 +103,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """UNAVAILABLE. No worker service is known to the queue service, or none answers. Try again later."""
     ERROR_REASON_BROKER_UNAVAILABLE: _ErrorReason.ValueType  # 47
     """UNAVAILABLE. JOBLINE_REDIS_URL is set and that server does not answer. Nothing was stored; try again later."""
+    ERROR_REASON_TOO_BROAD: _ErrorReason.ValueType  # 49
+    """RESOURCE_EXHAUSTED. The search took too long, or chose more than a call may. Narrow the filter."""
     ERROR_REASON_PROVIDER_UNAVAILABLE: _ErrorReason.ValueType  # 48
     """UNAVAILABLE. A provider that the call needs, the embedding server say, does not answer as it should. Try again later."""
     ERROR_REASON_WORKER_LOST: _ErrorReason.ValueType  # 60
@@ -206,6 +208,8 @@ ERROR_REASON_WORKER_UNAVAILABLE: ErrorReason.ValueType  # 46
 """UNAVAILABLE. No worker service is known to the queue service, or none answers. Try again later."""
 ERROR_REASON_BROKER_UNAVAILABLE: ErrorReason.ValueType  # 47
 """UNAVAILABLE. JOBLINE_REDIS_URL is set and that server does not answer. Nothing was stored; try again later."""
+ERROR_REASON_TOO_BROAD: ErrorReason.ValueType  # 49
+"""RESOURCE_EXHAUSTED. The search took too long, or chose more than a call may. Narrow the filter."""
 ERROR_REASON_PROVIDER_UNAVAILABLE: ErrorReason.ValueType  # 48
 """UNAVAILABLE. A provider that the call needs, the embedding server say, does not answer as it should. Try again later."""
 ERROR_REASON_WORKER_LOST: ErrorReason.ValueType  # 60

@@ -26,7 +26,7 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14jobline/v1/job.proto\x12\njobline.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\" \n\nInputChunk\x12\x12\n\nitems_json\x18\x01 \x01(\t\"\xb5\x06\n\x03Job\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05queue\x18\x02 \x01(\t\x12\x0c\n\x04kind\x18\x03 \x01(\t\x12\r\n\x05owner\x18\x04 \x01(\t\x12#\n\x05state\x18\x05 \x01(\x0e\x32\x14.jobline.v1.JobState\x12\x10\n\x08priority\x18\x06 \x01(\x05\x12*\n\x06run_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0b\n\x03seq\x18\x08 \x01(\x03\x12\x17\n\x0f\x63oncurrency_key\x18\t \x01(\t\x12\x17\n\x0fidempotency_key\x18\n \x01(\t\x12\x16\n\x0e\x63orrelation_id\x18\x0b \x01(\t\x12+\n\x06labels\x18\x0c \x03(\x0b\x32\x1b.jobline.v1.Job.LabelsEntry\x12\x14\n\x0cpayload_json\x18\r \x01(\t\x12\x13\n\x0bresult_json\x18\x0e \x01(\t\x12#\n\x05\x65rror\x18\x0f \x01(\x0b\x32\x14.jobline.v1.JobError\x12\x0f\n\x07\x61ttempt\x18\x10 \x01(\x05\x12\x14\n\x0cmax_attempts\x18\x11 \x01(\x05\x12&\n\x08progress\x18\x12 \x01(\x0b\x32\x14.jobline.v1.Progress\x12.\n\ncreated_at\x18\x13 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nstarted_at\x18\x14 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x66inished_at\x18\x15 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nupdated_at\x18\x16 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x37\n\x13\x63\x61ncel_requested_at\x18\x17 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12 \n\x05lease\x18\x18 \x01(\x0b\x32\x11.jobline.v1.Lease\x12\x10\n\x08position\x18\x19 \x01(\x03\x12\x13\n\x0binput_items\x18\x1a \x01(\x03\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"m\n\x05Lease\x12\x0e\n\x06worker\x18\x01 \x01(\t\x12\x12\n\nsession_id\x18\x02 \x01(\t\x12.\n\nexpires_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08received\x18\x04 \x01(\x08\"I\n\x08Progress\x12\x0c\n\x04step\x18\x01 \x01(\t\x12\x0f\n\x07\x63urrent\x18\x02 \x01(\x03\x12\r\n\x05total\x18\x03 \x01(\x03\x12\x0f\n\x07message\x18\x04 \x01(\t\"<\n\x08JobError\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x11\n\tretryable\x18\x03 \x01(\x08\"\xfe\x01\n\x07\x41ttempt\x12\x0e\n\x06number\x18\x01 \x01(\x05\x12\x0e\n\x06worker\x18\x02 \x01(\t\x12\x12\n\nsession_id\x18\x03 \x01(\t\x12.\n\nstarted_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x66inished_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x07outcome\x18\x06 \x01(\x0e\x32\x1a.jobline.v1.AttemptOutcome\x12#\n\x05\x65rror\x18\x07 \x01(\x0b\x32\x14.jobline.v1.JobError\x12\x0c\n\x04step\x18\x08 \x01(\t\"\\\n\nStepOutput\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0boutput_json\x18\x02 \x01(\t\x12+\n\x08\x64uration\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\"\xb3\x01\n\x08JobEvent\x12(\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04name\x18\x02 \x01(\t\x12(\n\nfrom_state\x18\x03 \x01(\x0e\x32\x14.jobline.v1.JobState\x12&\n\x08to_state\x18\x04 \x01(\x0e\x32\x14.jobline.v1.JobState\x12\r\n\x05\x61\x63tor\x18\x05 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x06 \x01(\t*\x9b\x01\n\x08JobState\x12\x19\n\x15JOB_STATE_UNSPECIFIED\x10\x00\x12\x15\n\x11JOB_STATE_PENDING\x10\x01\x12\x15\n\x11JOB_STATE_RUNNING\x10\x02\x12\x17\n\x13JOB_STATE_SUCCEEDED\x10\x03\x12\x14\n\x10JOB_STATE_FAILED\x10\x04\x12\x17\n\x13JOB_STATE_CANCELLED\x10\x05*\xff\x01\n\x0e\x41ttemptOutcome\x12\x1f\n\x1b\x41TTEMPT_OUTCOME_UNSPECIFIED\x10\x00\x12\x1d\n\x19\x41TTEMPT_OUTCOME_SUCCEEDED\x10\x01\x12\x1a\n\x16\x41TTEMPT_OUTCOME_FAILED\x10\x02\x12\x1c\n\x18\x41TTEMPT_OUTCOME_RELEASED\x10\x03\x12\x1b\n\x17\x41TTEMPT_OUTCOME_SNOOZED\x10\x04\x12\x18\n\x14\x41TTEMPT_OUTCOME_LOST\x10\x05\x12\x1d\n\x19\x41TTEMPT_OUTCOME_TIMED_OUT\x10\x06\x12\x1d\n\x19\x41TTEMPT_OUTCOME_CANCELLED\x10\x07\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14jobline/v1/job.proto\x12\njobline.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\" \n\nInputChunk\x12\x12\n\nitems_json\x18\x01 \x01(\t\"\xd3\x06\n\x03Job\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05queue\x18\x02 \x01(\t\x12\x0c\n\x04kind\x18\x03 \x01(\t\x12\r\n\x05owner\x18\x04 \x01(\t\x12#\n\x05state\x18\x05 \x01(\x0e\x32\x14.jobline.v1.JobState\x12\x10\n\x08priority\x18\x06 \x01(\x05\x12*\n\x06run_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0b\n\x03seq\x18\x08 \x01(\x03\x12\x17\n\x0f\x63oncurrency_key\x18\t \x01(\t\x12\x17\n\x0fidempotency_key\x18\n \x01(\t\x12\x16\n\x0e\x63orrelation_id\x18\x0b \x01(\t\x12+\n\x06labels\x18\x0c \x03(\x0b\x32\x1b.jobline.v1.Job.LabelsEntry\x12\x14\n\x0cpayload_json\x18\r \x01(\t\x12\x13\n\x0bresult_json\x18\x0e \x01(\t\x12#\n\x05\x65rror\x18\x0f \x01(\x0b\x32\x14.jobline.v1.JobError\x12\x0f\n\x07\x61ttempt\x18\x10 \x01(\x05\x12\x14\n\x0cmax_attempts\x18\x11 \x01(\x05\x12&\n\x08progress\x18\x12 \x01(\x0b\x32\x14.jobline.v1.Progress\x12.\n\ncreated_at\x18\x13 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nstarted_at\x18\x14 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x66inished_at\x18\x15 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nupdated_at\x18\x16 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x37\n\x13\x63\x61ncel_requested_at\x18\x17 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12 \n\x05lease\x18\x18 \x01(\x0b\x32\x11.jobline.v1.Lease\x12\x10\n\x08position\x18\x19 \x01(\x03\x12\x13\n\x0binput_items\x18\x1a \x01(\x03\x12\x1c\n\x03\x65ta\x18\x1b \x01(\x0b\x32\x0f.jobline.v1.Eta\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"e\n\x03\x45ta\x12&\n\x03p50\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12&\n\x03p90\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0e\n\x06reason\x18\x03 \x01(\t\"F\n\x08JobPlace\x12\n\n\x02id\x18\x01 \x01(\t\x12\x10\n\x08position\x18\x02 \x01(\x03\x12\x1c\n\x03\x65ta\x18\x03 \x01(\x0b\x32\x0f.jobline.v1.Eta\"m\n\x05Lease\x12\x0e\n\x06worker\x18\x01 \x01(\t\x12\x12\n\nsession_id\x18\x02 \x01(\t\x12.\n\nexpires_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08received\x18\x04 \x01(\x08\"I\n\x08Progress\x12\x0c\n\x04step\x18\x01 \x01(\t\x12\x0f\n\x07\x63urrent\x18\x02 \x01(\x03\x12\r\n\x05total\x18\x03 \x01(\x03\x12\x0f\n\x07message\x18\x04 \x01(\t\"<\n\x08JobError\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x11\n\tretryable\x18\x03 \x01(\x08\"\xfe\x01\n\x07\x41ttempt\x12\x0e\n\x06number\x18\x01 \x01(\x05\x12\x0e\n\x06worker\x18\x02 \x01(\t\x12\x12\n\nsession_id\x18\x03 \x01(\t\x12.\n\nstarted_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x66inished_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x07outcome\x18\x06 \x01(\x0e\x32\x1a.jobline.v1.AttemptOutcome\x12#\n\x05\x65rror\x18\x07 \x01(\x0b\x32\x14.jobline.v1.JobError\x12\x0c\n\x04step\x18\x08 \x01(\t\"\x9e\x01\n\nStepOutput\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0boutput_json\x18\x02 \x01(\t\x12+\n\x08\x64uration\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12/\n\x0b\x66inished_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07\x61ttempt\x18\x05 \x01(\x05\"\xd2\x01\n\x08JobEvent\x12(\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04name\x18\x02 \x01(\t\x12(\n\nfrom_state\x18\x03 \x01(\x0e\x32\x14.jobline.v1.JobState\x12&\n\x08to_state\x18\x04 \x01(\x0e\x32\x14.jobline.v1.JobState\x12\r\n\x05\x61\x63tor\x18\x05 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x06 \x01(\t\x12\x0e\n\x06job_id\x18\x07 \x01(\t\x12\r\n\x05queue\x18\x08 \x01(\t*\x9b\x01\n\x08JobState\x12\x19\n\x15JOB_STATE_UNSPECIFIED\x10\x00\x12\x15\n\x11JOB_STATE_PENDING\x10\x01\x12\x15\n\x11JOB_STATE_RUNNING\x10\x02\x12\x17\n\x13JOB_STATE_SUCCEEDED\x10\x03\x12\x14\n\x10JOB_STATE_FAILED\x10\x04\x12\x17\n\x13JOB_STATE_CANCELLED\x10\x05*\xff\x01\n\x0e\x41ttemptOutcome\x12\x1f\n\x1b\x41TTEMPT_OUTCOME_UNSPECIFIED\x10\x00\x12\x1d\n\x19\x41TTEMPT_OUTCOME_SUCCEEDED\x10\x01\x12\x1a\n\x16\x41TTEMPT_OUTCOME_FAILED\x10\x02\x12\x1c\n\x18\x41TTEMPT_OUTCOME_RELEASED\x10\x03\x12\x1b\n\x17\x41TTEMPT_OUTCOME_SNOOZED\x10\x04\x12\x18\n\x14\x41TTEMPT_OUTCOME_LOST\x10\x05\x12\x1d\n\x19\x41TTEMPT_OUTCOME_TIMED_OUT\x10\x06\x12\x1d\n\x19\x41TTEMPT_OUTCOME_CANCELLED\x10\x07\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,26 +35,30 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_JOB_LABELSENTRY']._loaded_options = None
   _globals['_JOB_LABELSENTRY']._serialized_options = b'8\001'
-  _globals['_JOBSTATE']._serialized_start=1741
-  _globals['_JOBSTATE']._serialized_end=1896
-  _globals['_ATTEMPTOUTCOME']._serialized_start=1899
-  _globals['_ATTEMPTOUTCOME']._serialized_end=2154
+  _globals['_JOBSTATE']._serialized_start=2044
+  _globals['_JOBSTATE']._serialized_end=2199
+  _globals['_ATTEMPTOUTCOME']._serialized_start=2202
+  _globals['_ATTEMPTOUTCOME']._serialized_end=2457
   _globals['_INPUTCHUNK']._serialized_start=101
   _globals['_INPUTCHUNK']._serialized_end=133
   _globals['_JOB']._serialized_start=136
-  _globals['_JOB']._serialized_end=957
-  _globals['_JOB_LABELSENTRY']._serialized_start=912
-  _globals['_JOB_LABELSENTRY']._serialized_end=957
-  _globals['_LEASE']._serialized_start=959
-  _globals['_LEASE']._serialized_end=1068
-  _globals['_PROGRESS']._serialized_start=1070
-  _globals['_PROGRESS']._serialized_end=1143
-  _globals['_JOBERROR']._serialized_start=1145
-  _globals['_JOBERROR']._serialized_end=1205
-  _globals['_ATTEMPT']._serialized_start=1208
-  _globals['_ATTEMPT']._serialized_end=1462
-  _globals['_STEPOUTPUT']._serialized_start=1464
-  _globals['_STEPOUTPUT']._serialized_end=1556
-  _globals['_JOBEVENT']._serialized_start=1559
-  _globals['_JOBEVENT']._serialized_end=1738
+  _globals['_JOB']._serialized_end=987
+  _globals['_JOB_LABELSENTRY']._serialized_start=942
+  _globals['_JOB_LABELSENTRY']._serialized_end=987
+  _globals['_ETA']._serialized_start=989
+  _globals['_ETA']._serialized_end=1090
+  _globals['_JOBPLACE']._serialized_start=1092
+  _globals['_JOBPLACE']._serialized_end=1162
+  _globals['_LEASE']._serialized_start=1164
+  _globals['_LEASE']._serialized_end=1273
+  _globals['_PROGRESS']._serialized_start=1275
+  _globals['_PROGRESS']._serialized_end=1348
+  _globals['_JOBERROR']._serialized_start=1350
+  _globals['_JOBERROR']._serialized_end=1410
+  _globals['_ATTEMPT']._serialized_start=1413
+  _globals['_ATTEMPT']._serialized_end=1667
+  _globals['_STEPOUTPUT']._serialized_start=1670
+  _globals['_STEPOUTPUT']._serialized_end=1828
+  _globals['_JOBEVENT']._serialized_start=1831
+  _globals['_JOBEVENT']._serialized_end=2041
 # @@protoc_insertion_point(module_scope)

@@ -183,6 +183,7 @@ class Job(_message.Message):
     LEASE_FIELD_NUMBER: _builtins.int
     POSITION_FIELD_NUMBER: _builtins.int
     INPUT_ITEMS_FIELD_NUMBER: _builtins.int
+    ETA_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Assigned by the service: a UUID version 7."""
     queue: _builtins.str
@@ -213,7 +214,10 @@ class Job(_message.Message):
     max_attempts: _builtins.int
     """How many counted runs the system makes by itself."""
     position: _builtins.int
-    """While PENDING and due: 1 + the number of jobs of the queue that the order puts before it. 0 otherwise."""
+    """While PENDING: its 1-based place in the order in which the queue's jobs would start if a slot were free for each in turn,
+    a worker took every kind and every key were free: those that are due by the queue's order, then those that are not by
+    `run_at`. A pause changes nothing. 0 otherwise.
+    """
     input_items: _builtins.int
     """How many values its input has; 0: none, or a change of a watch, which does not tell. See JobService.EnqueueJobWithInput."""
     @_builtins.property
@@ -252,6 +256,10 @@ class Job(_message.Message):
     def lease(self) -> Global___Lease:
         """Set exactly while RUNNING."""
 
+    @_builtins.property
+    def eta(self) -> Global___Eta:
+        """While PENDING or RUNNING: when it will have ended. Unset otherwise, and in a change of a watch."""
+
     def __init__(
         self,
         *,
@@ -281,14 +289,84 @@ class Job(_message.Message):
         lease: Global___Lease | None = ...,
         position: _builtins.int = ...,
         input_items: _builtins.int = ...,
+        eta: Global___Eta | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["cancel_requested_at", b"cancel_requested_at", "created_at", b"created_at", "error", b"error", "finished_at", b"finished_at", "lease", b"lease", "progress", b"progress", "run_at", b"run_at", "started_at", b"started_at", "updated_at", b"updated_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["cancel_requested_at", b"cancel_requested_at", "created_at", b"created_at", "error", b"error", "eta", b"eta", "finished_at", b"finished_at", "lease", b"lease", "progress", b"progress", "run_at", b"run_at", "started_at", b"started_at", "updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "cancel_requested_at", b"cancel_requested_at", "concurrency_key", b"concurrency_key", "correlation_id", b"correlation_id", "created_at", b"created_at", "error", b"error", "finished_at", b"finished_at", "id", b"id", "idempotency_key", b"idempotency_key", "input_items", b"input_items", "kind", b"kind", "labels", b"labels", "lease", b"lease", "max_attempts", b"max_attempts", "owner", b"owner", "payload_json", b"payload_json", "position", b"position", "priority", b"priority", "progress", b"progress", "queue", b"queue", "result_json", b"result_json", "run_at", b"run_at", "seq", b"seq", "started_at", b"started_at", "state", b"state", "updated_at", b"updated_at"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "cancel_requested_at", b"cancel_requested_at", "concurrency_key", b"concurrency_key", "correlation_id", b"correlation_id", "created_at", b"created_at", "error", b"error", "eta", b"eta", "finished_at", b"finished_at", "id", b"id", "idempotency_key", b"idempotency_key", "input_items", b"input_items", "kind", b"kind", "labels", b"labels", "lease", b"lease", "max_attempts", b"max_attempts", "owner", b"owner", "payload_json", b"payload_json", "position", b"position", "priority", b"priority", "progress", b"progress", "queue", b"queue", "result_json", b"result_json", "run_at", b"run_at", "seq", b"seq", "started_at", b"started_at", "state", b"state", "updated_at", b"updated_at"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Job: _TypeAlias = Job  # noqa: Y015
+
+@_typing.final
+class Eta(_message.Message):
+    """When a job that lives will have ended, estimated from what its queue has lately done: how long its runs took, what is before
+    the job, what runs, how much may run at once. The queue counts how often that was right (EtaCoverage).
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    P50_FIELD_NUMBER: _builtins.int
+    P90_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    reason: _builtins.str
+    """Why there is no estimate: `QUEUE_PAUSED`; `NO_WORKER`, no connected worker takes the job; `NO_HISTORY`, no run of its kind has
+    ended yet. Empty with an estimate.
+    """
+    @_builtins.property
+    def p50(self) -> _duration_pb2.Duration:
+        """From now until the end of the job's next run, or of the one under way. It is as likely to end sooner as later. Unset with a
+        reason.
+        """
+
+    @_builtins.property
+    def p90(self) -> _duration_pb2.Duration:
+        """Nine of ten jobs end sooner."""
+
+    def __init__(
+        self,
+        *,
+        p50: _duration_pb2.Duration | None = ...,
+        p90: _duration_pb2.Duration | None = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["p50", b"p50", "p90", b"p90"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["p50", b"p50", "p90", b"p90", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Eta: _TypeAlias = Eta  # noqa: Y015
+
+@_typing.final
+class JobPlace(_message.Message):
+    """Where a job that lives is in its queue, now."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    POSITION_FIELD_NUMBER: _builtins.int
+    ETA_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    position: _builtins.int
+    """See Job.position."""
+    @_builtins.property
+    def eta(self) -> Global___Eta: ...
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        position: _builtins.int = ...,
+        eta: Global___Eta | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["eta", b"eta"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["eta", b"eta", "id", b"id", "position", b"position"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___JobPlace: _TypeAlias = JobPlace  # noqa: Y015
 
 @_typing.final
 class Lease(_message.Message):
@@ -451,13 +529,20 @@ class StepOutput(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     OUTPUT_JSON_FIELD_NUMBER: _builtins.int
     DURATION_FIELD_NUMBER: _builtins.int
+    FINISHED_AT_FIELD_NUMBER: _builtins.int
+    ATTEMPT_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The step's name, unique in its pipeline; 1-64 characters."""
     output_json: _builtins.str
     """A JSON value of at most 256 KiB; all outputs of a job together at most 1 MiB."""
+    attempt: _builtins.int
     @_builtins.property
     def duration(self) -> _duration_pb2.Duration:
         """How long the step ran."""
+
+    @_builtins.property
+    def finished_at(self) -> _timestamp_pb2.Timestamp:
+        """When its output was stored, and the number of the run that it belongs to."""
 
     def __init__(
         self,
@@ -465,10 +550,12 @@ class StepOutput(_message.Message):
         name: _builtins.str = ...,
         output_json: _builtins.str = ...,
         duration: _duration_pb2.Duration | None = ...,
+        finished_at: _timestamp_pb2.Timestamp | None = ...,
+        attempt: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["duration", b"duration"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["duration", b"duration", "finished_at", b"finished_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["duration", b"duration", "name", b"name", "output_json", b"output_json"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "duration", b"duration", "finished_at", b"finished_at", "name", b"name", "output_json", b"output_json"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -476,7 +563,9 @@ Global___StepOutput: _TypeAlias = StepOutput  # noqa: Y015
 
 @_typing.final
 class JobEvent(_message.Message):
-    """One line of a job's history: an act without a run (cancel, retry, delete, expire, release, pause)."""
+    """One line of the history: an act without a run. Of a job (cancel, retry, delete, expire, release), of many (`bulk_retried`,
+    `bulk_cancelled`), of a queue (pause, resume, a changed limit) or of a worker (`drained`).
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -486,6 +575,8 @@ class JobEvent(_message.Message):
     TO_STATE_FIELD_NUMBER: _builtins.int
     ACTOR_FIELD_NUMBER: _builtins.int
     DETAIL_FIELD_NUMBER: _builtins.int
+    JOB_ID_FIELD_NUMBER: _builtins.int
+    QUEUE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The act, a word of the transition table: `enqueued`, `cancelled`, `retried`, `deleted`, `expired`, `released`, … Or
     `voided`: a worker said how a run had ended that was not the job's any more; the states are then the job's present one.
@@ -498,6 +589,9 @@ class JobEvent(_message.Message):
     """Who did it: `user:…`, `service:…` or `system`."""
     detail: _builtins.str
     """More, for people. May be empty."""
+    job_id: _builtins.str
+    """Of which job and which queue; empty for an act on none."""
+    queue: _builtins.str
     @_builtins.property
     def time(self) -> _timestamp_pb2.Timestamp: ...
     def __init__(
@@ -509,10 +603,12 @@ class JobEvent(_message.Message):
         to_state: Global___JobState.ValueType = ...,
         actor: _builtins.str = ...,
         detail: _builtins.str = ...,
+        job_id: _builtins.str = ...,
+        queue: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "detail", b"detail", "from_state", b"from_state", "name", b"name", "time", b"time", "to_state", b"to_state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "detail", b"detail", "from_state", b"from_state", "job_id", b"job_id", "name", b"name", "queue", b"queue", "time", b"time", "to_state", b"to_state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

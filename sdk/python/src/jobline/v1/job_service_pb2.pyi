@@ -5,7 +5,9 @@ JobService: what producers, the gateway and operators do with jobs.
 
 Authentication: metadata `authorization: Bearer {service token}` on every call. A `producer` sees and cancels what it
 enqueued itself; `operator` sees all; `gateway` acts for the end user in the metadata `jobline-caller-bin` (message
-Caller) and sees that user's jobs. A job that a caller may not see does not exist for it (JOB_NOT_FOUND).
+Caller) and sees that user's jobs: all jobs, for a user whose platform role is `manager` or `admin`, and for itself when it
+names no user. A manager and a gateway by itself only read; an admin does everything. A job that a caller may not see does
+not exist for it (JOB_NOT_FOUND).
 
 Every error carries google.rpc.ErrorInfo (see error_reason.proto). Errors that any call can meet, not repeated below:
   UNAUTHENTICATED / UNAUTHENTICATED        no valid service token
@@ -19,6 +21,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from jobline.v1 import job_pb2 as _job_pb2
 import builtins as _builtins
 import sys
@@ -30,6 +33,38 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _JobOrder:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _JobOrderEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_JobOrder.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    JOB_ORDER_UNSPECIFIED: _JobOrder.ValueType  # 0
+    """As CREATED."""
+    JOB_ORDER_CREATED: _JobOrder.ValueType  # 1
+    JOB_ORDER_UPDATED: _JobOrder.ValueType  # 2
+    JOB_ORDER_FINISHED: _JobOrder.ValueType  # 3
+    """Those that have not ended count as the latest."""
+    JOB_ORDER_RUN_AT: _JobOrder.ValueType  # 4
+    JOB_ORDER_PRIORITY: _JobOrder.ValueType  # 5
+    JOB_ORDER_ATTEMPT: _JobOrder.ValueType  # 6
+    """A run under way may not count yet."""
+
+class JobOrder(_JobOrder, metaclass=_JobOrderEnumTypeWrapper):
+    """By what a list is ordered; the id is the last tie-break."""
+
+JOB_ORDER_UNSPECIFIED: JobOrder.ValueType  # 0
+"""As CREATED."""
+JOB_ORDER_CREATED: JobOrder.ValueType  # 1
+JOB_ORDER_UPDATED: JobOrder.ValueType  # 2
+JOB_ORDER_FINISHED: JobOrder.ValueType  # 3
+"""Those that have not ended count as the latest."""
+JOB_ORDER_RUN_AT: JobOrder.ValueType  # 4
+JOB_ORDER_PRIORITY: JobOrder.ValueType  # 5
+JOB_ORDER_ATTEMPT: JobOrder.ValueType  # 6
+"""A run under way may not count yet."""
+Global___JobOrder: _TypeAlias = JobOrder  # noqa: Y015
 
 @_typing.final
 class EnqueueJobsRequest(_message.Message):
@@ -321,6 +356,43 @@ Global___GetJobResponse: _TypeAlias = GetJobResponse  # noqa: Y015
 class ListJobsRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    FILTER_FIELD_NUMBER: _builtins.int
+    ORDER_FIELD_NUMBER: _builtins.int
+    ASCENDING_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """1-500; 0: 50."""
+    page_token: _builtins.str
+    """`next_page_token` of the page before; filters must be the same. Opaque."""
+    order: Global___JobOrder.ValueType
+    ascending: _builtins.bool
+    """Smallest first instead of largest first."""
+    @_builtins.property
+    def filter(self) -> Global___JobFilter: ...
+    def __init__(
+        self,
+        *,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+        filter: Global___JobFilter | None = ...,
+        order: Global___JobOrder.ValueType = ...,
+        ascending: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ascending", b"ascending", "filter", b"filter", "order", b"order", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListJobsRequest: _TypeAlias = ListJobsRequest  # noqa: Y015
+
+@_typing.final
+class JobFilter(_message.Message):
+    """Which jobs. What is left empty does not filter; all must match."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
     @_typing.final
     class LabelsEntry(_message.Message):
         DESCRIPTOR: _descriptor.Descriptor
@@ -341,26 +413,25 @@ class ListJobsRequest(_message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-    PAGE_SIZE_FIELD_NUMBER: _builtins.int
-    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
-    QUEUE_FIELD_NUMBER: _builtins.int
+    QUEUES_FIELD_NUMBER: _builtins.int
     KIND_FIELD_NUMBER: _builtins.int
     OWNER_FIELD_NUMBER: _builtins.int
     STATES_FIELD_NUMBER: _builtins.int
     LABELS_FIELD_NUMBER: _builtins.int
     CREATED_AFTER_FIELD_NUMBER: _builtins.int
     CREATED_BEFORE_FIELD_NUMBER: _builtins.int
-    page_size: _builtins.int
-    """1-500; 0: 50."""
-    page_token: _builtins.str
-    """`next_page_token` of the page before; filters must be the same. Opaque."""
-    queue: _builtins.str
-    """Filters; those left empty do not filter. All must match."""
+    ERROR_FIELD_NUMBER: _builtins.int
     kind: _builtins.str
     owner: _builtins.str
+    error: _builtins.str
+    """The error's code, or a part of its message (1-255 characters, upper and lower case are one)."""
+    @_builtins.property
+    def queues(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Any of these queues."""
+
     @_builtins.property
     def states(self) -> _containers.RepeatedScalarFieldContainer[_job_pb2.JobState.ValueType]:
-        """Any of these states."""
+        """Any of these states, as they are now: a job in a lease is running, whatever its row says yet."""
 
     @_builtins.property
     def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
@@ -373,23 +444,129 @@ class ListJobsRequest(_message.Message):
     def __init__(
         self,
         *,
-        page_size: _builtins.int = ...,
-        page_token: _builtins.str = ...,
-        queue: _builtins.str = ...,
+        queues: _abc.Iterable[_builtins.str] | None = ...,
         kind: _builtins.str = ...,
         owner: _builtins.str = ...,
         states: _abc.Iterable[_job_pb2.JobState.ValueType] | None = ...,
         labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         created_after: _timestamp_pb2.Timestamp | None = ...,
         created_before: _timestamp_pb2.Timestamp | None = ...,
+        error: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["created_after", b"created_after", "created_before", b"created_before"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["created_after", b"created_after", "created_before", b"created_before", "kind", b"kind", "labels", b"labels", "owner", b"owner", "page_size", b"page_size", "page_token", b"page_token", "queue", b"queue", "states", b"states"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["created_after", b"created_after", "created_before", b"created_before", "error", b"error", "kind", b"kind", "labels", b"labels", "owner", b"owner", "queues", b"queues", "states", b"states"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___ListJobsRequest: _TypeAlias = ListJobsRequest  # noqa: Y015
+Global___JobFilter: _TypeAlias = JobFilter  # noqa: Y015
+
+@_typing.final
+class CountJobsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FILTER_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def filter(self) -> Global___JobFilter: ...
+    def __init__(
+        self,
+        *,
+        filter: Global___JobFilter | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CountJobsRequest: _TypeAlias = CountJobsRequest  # noqa: Y015
+
+@_typing.final
+class CountJobsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COUNT_FIELD_NUMBER: _builtins.int
+    STATES_FIELD_NUMBER: _builtins.int
+    count: _builtins.int
+    @_builtins.property
+    def states(self) -> _containers.RepeatedCompositeFieldContainer[Global___StateCount]: ...
+    def __init__(
+        self,
+        *,
+        count: _builtins.int = ...,
+        states: _abc.Iterable[Global___StateCount] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "states", b"states"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CountJobsResponse: _TypeAlias = CountJobsResponse  # noqa: Y015
+
+@_typing.final
+class StateCount(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATE_FIELD_NUMBER: _builtins.int
+    COUNT_FIELD_NUMBER: _builtins.int
+    state: _job_pb2.JobState.ValueType
+    count: _builtins.int
+    def __init__(
+        self,
+        *,
+        state: _job_pb2.JobState.ValueType = ...,
+        count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "state", b"state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StateCount: _TypeAlias = StateCount  # noqa: Y015
+
+@_typing.final
+class LocateJobsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    IDS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def __init__(
+        self,
+        *,
+        ids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ids", b"ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LocateJobsRequest: _TypeAlias = LocateJobsRequest  # noqa: Y015
+
+@_typing.final
+class LocateJobsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PLACES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def places(self) -> _containers.RepeatedCompositeFieldContainer[_job_pb2.JobPlace]:
+        """Jobs that have ended, and those that the caller may not see, are left out."""
+
+    def __init__(
+        self,
+        *,
+        places: _abc.Iterable[_job_pb2.JobPlace] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["places", b"places"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LocateJobsResponse: _TypeAlias = LocateJobsResponse  # noqa: Y015
 
 @_typing.final
 class ListJobsResponse(_message.Message):
@@ -422,14 +599,18 @@ class WatchJobsRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     IDS_FIELD_NUMBER: _builtins.int
-    QUEUE_FIELD_NUMBER: _builtins.int
+    QUEUES_FIELD_NUMBER: _builtins.int
     OWNER_FIELD_NUMBER: _builtins.int
     RESUME_AFTER_FIELD_NUMBER: _builtins.int
-    queue: _builtins.str
+    PLACES_FIELD_NUMBER: _builtins.int
     owner: _builtins.str
     resume_after: _builtins.str
     """`change_id` of the last message received, to go on without a gap. A number that is gone, or of another epoch, is
     answered by `resync`.
+    """
+    places: _builtins.bool
+    """Also send where the watched jobs are: of the pending and running ones named in `ids`, or else of the newest 1000 that the
+    filters choose, those whose position or estimate has changed, at most twice a second.
     """
     @_builtins.property
     def ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
@@ -437,17 +618,22 @@ class WatchJobsRequest(_message.Message):
         newest 1000 live ones.
         """
 
+    @_builtins.property
+    def queues(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Any of these queues."""
+
     def __init__(
         self,
         *,
         ids: _abc.Iterable[_builtins.str] | None = ...,
-        queue: _builtins.str = ...,
+        queues: _abc.Iterable[_builtins.str] | None = ...,
         owner: _builtins.str = ...,
         resume_after: _builtins.str = ...,
+        places: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["ids", b"ids", "owner", b"owner", "queue", b"queue", "resume_after", b"resume_after"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ids", b"ids", "owner", b"owner", "places", b"places", "queues", b"queues", "resume_after", b"resume_after"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -461,6 +647,9 @@ class WatchJobsResponse(_message.Message):
     RESYNC_FIELD_NUMBER: _builtins.int
     JOB_FIELD_NUMBER: _builtins.int
     REMOVED_ID_FIELD_NUMBER: _builtins.int
+    REMOVED_QUEUE_FIELD_NUMBER: _builtins.int
+    REMOVED_OWNER_FIELD_NUMBER: _builtins.int
+    PLACES_FIELD_NUMBER: _builtins.int
     change_id: _builtins.str
     """`{epoch}-{n}`, in commit order. Of the present state, that a watch or a resync begins with, only the last message has one:
     a client that was cut off before it resumes from what it had, or begins anew.
@@ -468,10 +657,16 @@ class WatchJobsResponse(_message.Message):
     resync: _builtins.bool
     """What the client knew is out of date: forget it. The present state of the chosen live jobs follows."""
     removed_id: _builtins.str
-    """Set instead of `job` when the job was removed."""
+    """Set instead of `job` when the job was removed, with the queue and the owner that it had."""
+    removed_queue: _builtins.str
+    removed_owner: _builtins.str
     @_builtins.property
     def job(self) -> _job_pb2.Job:
         """The job as it stands now, without payload; the result is included when it has succeeded."""
+
+    @_builtins.property
+    def places(self) -> _containers.RepeatedCompositeFieldContainer[_job_pb2.JobPlace]:
+        """Set instead of `job`: places that have changed. Such a message has no change_id: it is true now, and nothing to resume from."""
 
     def __init__(
         self,
@@ -480,10 +675,13 @@ class WatchJobsResponse(_message.Message):
         resync: _builtins.bool = ...,
         job: _job_pb2.Job | None = ...,
         removed_id: _builtins.str = ...,
+        removed_queue: _builtins.str = ...,
+        removed_owner: _builtins.str = ...,
+        places: _abc.Iterable[_job_pb2.JobPlace] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["job", b"job"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["change_id", b"change_id", "job", b"job", "removed_id", b"removed_id", "resync", b"resync"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["change_id", b"change_id", "job", b"job", "places", b"places", "removed_id", b"removed_id", "removed_owner", b"removed_owner", "removed_queue", b"removed_queue", "resync", b"resync"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -572,6 +770,140 @@ class RetryJobResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RetryJobResponse: _TypeAlias = RetryJobResponse  # noqa: Y015
+
+@_typing.final
+class RetryJobsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FILTER_FIELD_NUMBER: _builtins.int
+    DRY_RUN_FIELD_NUMBER: _builtins.int
+    EXPECTED_COUNT_FIELD_NUMBER: _builtins.int
+    dry_run: _builtins.bool
+    """Only say how many jobs it would be."""
+    expected_count: _builtins.int
+    """How many jobs the caller expects, usually what a dry run said. Required unless dry_run."""
+    @_builtins.property
+    def filter(self) -> Global___JobFilter: ...
+    def __init__(
+        self,
+        *,
+        filter: Global___JobFilter | None = ...,
+        dry_run: _builtins.bool = ...,
+        expected_count: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_expected_count", b"_expected_count", "expected_count", b"expected_count", "filter", b"filter"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected_count", b"_expected_count", "dry_run", b"dry_run", "expected_count", b"expected_count", "filter", b"filter"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__expected_count: _TypeAlias = _typing.Literal["expected_count"]  # noqa: Y015
+    _WhichOneofArgType__expected_count: _TypeAlias = _typing.Literal["_expected_count", b"_expected_count"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__expected_count) -> _WhichOneofReturnType__expected_count | None: ...
+
+Global___RetryJobsRequest: _TypeAlias = RetryJobsRequest  # noqa: Y015
+
+@_typing.final
+class CancelJobsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FILTER_FIELD_NUMBER: _builtins.int
+    DRY_RUN_FIELD_NUMBER: _builtins.int
+    EXPECTED_COUNT_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    dry_run: _builtins.bool
+    expected_count: _builtins.int
+    reason: _builtins.str
+    """See CancelJobRequest.reason."""
+    @_builtins.property
+    def filter(self) -> Global___JobFilter: ...
+    def __init__(
+        self,
+        *,
+        filter: Global___JobFilter | None = ...,
+        dry_run: _builtins.bool = ...,
+        expected_count: _builtins.int | None = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_expected_count", b"_expected_count", "expected_count", b"expected_count", "filter", b"filter"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected_count", b"_expected_count", "dry_run", b"dry_run", "expected_count", b"expected_count", "filter", b"filter", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__expected_count: _TypeAlias = _typing.Literal["expected_count"]  # noqa: Y015
+    _WhichOneofArgType__expected_count: _TypeAlias = _typing.Literal["_expected_count", b"_expected_count"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__expected_count) -> _WhichOneofReturnType__expected_count | None: ...
+
+Global___CancelJobsRequest: _TypeAlias = CancelJobsRequest  # noqa: Y015
+
+@_typing.final
+class RetryJobsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROGRESS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def progress(self) -> Global___BulkProgress: ...
+    def __init__(
+        self,
+        *,
+        progress: Global___BulkProgress | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["progress", b"progress"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["progress", b"progress"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RetryJobsResponse: _TypeAlias = RetryJobsResponse  # noqa: Y015
+
+@_typing.final
+class CancelJobsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROGRESS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def progress(self) -> Global___BulkProgress: ...
+    def __init__(
+        self,
+        *,
+        progress: Global___BulkProgress | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["progress", b"progress"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["progress", b"progress"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CancelJobsResponse: _TypeAlias = CancelJobsResponse  # noqa: Y015
+
+@_typing.final
+class BulkProgress(_message.Message):
+    """How far an act on many jobs has come."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOTAL_FIELD_NUMBER: _builtins.int
+    DONE_FIELD_NUMBER: _builtins.int
+    SKIPPED_FIELD_NUMBER: _builtins.int
+    FINISHED_FIELD_NUMBER: _builtins.int
+    total: _builtins.int
+    """How many jobs the filter chose that the act is for."""
+    done: _builtins.int
+    skipped: _builtins.int
+    """The act was refused: the job had moved on, its queue refuses it, or somebody has locked its row."""
+    finished: _builtins.bool
+    def __init__(
+        self,
+        *,
+        total: _builtins.int = ...,
+        done: _builtins.int = ...,
+        skipped: _builtins.int = ...,
+        finished: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["done", b"done", "finished", b"finished", "skipped", b"skipped", "total", b"total"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BulkProgress: _TypeAlias = BulkProgress  # noqa: Y015
 
 @_typing.final
 class DeleteJobRequest(_message.Message):
@@ -670,20 +1002,46 @@ class WaitReason(_message.Message):
 
     CODE_FIELD_NUMBER: _builtins.int
     DETAIL_FIELD_NUMBER: _builtins.int
+    JOB_IDS_FIELD_NUMBER: _builtins.int
+    UNTIL_FIELD_NUMBER: _builtins.int
+    SINCE_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    COUNT_FIELD_NUMBER: _builtins.int
     code: _builtins.str
     """`DELAYED`, `BACKOFF`, `ROW_LOCKED`, `QUEUE_PAUSED`, `QUEUE_LIMIT`, `KEY_LIMIT`, `RATE_LIMIT`, `NO_WORKER`, `NO_CAPACITY`,
     `BEHIND_OTHERS`, `NEXT`, `CLAIMING`, `CHANGING`. The last three pass within moments.
     """
     detail: _builtins.str
+    """A sentence that says all of it."""
+    actor: _builtins.str
+    count: _builtins.int
+    """QUEUE_LIMIT, KEY_LIMIT, RATE_LIMIT: the limit. BEHIND_OTHERS: how many are before it."""
+    @_builtins.property
+    def job_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """QUEUE_LIMIT, KEY_LIMIT: the running jobs that hold the places, the oldest first, at most 10. BEHIND_OTHERS: the first in line."""
+
+    @_builtins.property
+    def until(self) -> _timestamp_pb2.Timestamp:
+        """DELAYED, BACKOFF: when it is due. RATE_LIMIT: when the window lets the next job start."""
+
+    @_builtins.property
+    def since(self) -> _timestamp_pb2.Timestamp:
+        """QUEUE_PAUSED: since when and by whom; see Pause."""
+
     def __init__(
         self,
         *,
         code: _builtins.str = ...,
         detail: _builtins.str = ...,
+        job_ids: _abc.Iterable[_builtins.str] | None = ...,
+        until: _timestamp_pb2.Timestamp | None = ...,
+        since: _timestamp_pb2.Timestamp | None = ...,
+        actor: _builtins.str = ...,
+        count: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["since", b"since", "until", b"until"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "detail", b"detail"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "code", b"code", "count", b"count", "detail", b"detail", "job_ids", b"job_ids", "since", b"since", "until", b"until"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

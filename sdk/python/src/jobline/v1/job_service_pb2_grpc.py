@@ -54,6 +54,16 @@ class JobServiceStub:
                 request_serializer=jobline_dot_v1_dot_job__service__pb2.ListJobsRequest.SerializeToString,
                 response_deserializer=jobline_dot_v1_dot_job__service__pb2.ListJobsResponse.FromString,
                 _registered_method=True)
+        self.CountJobs = channel.unary_unary(
+                '/jobline.v1.JobService/CountJobs',
+                request_serializer=jobline_dot_v1_dot_job__service__pb2.CountJobsRequest.SerializeToString,
+                response_deserializer=jobline_dot_v1_dot_job__service__pb2.CountJobsResponse.FromString,
+                _registered_method=True)
+        self.LocateJobs = channel.unary_unary(
+                '/jobline.v1.JobService/LocateJobs',
+                request_serializer=jobline_dot_v1_dot_job__service__pb2.LocateJobsRequest.SerializeToString,
+                response_deserializer=jobline_dot_v1_dot_job__service__pb2.LocateJobsResponse.FromString,
+                _registered_method=True)
         self.WatchJobs = channel.unary_stream(
                 '/jobline.v1.JobService/WatchJobs',
                 request_serializer=jobline_dot_v1_dot_job__service__pb2.WatchJobsRequest.SerializeToString,
@@ -68,6 +78,16 @@ class JobServiceStub:
                 '/jobline.v1.JobService/RetryJob',
                 request_serializer=jobline_dot_v1_dot_job__service__pb2.RetryJobRequest.SerializeToString,
                 response_deserializer=jobline_dot_v1_dot_job__service__pb2.RetryJobResponse.FromString,
+                _registered_method=True)
+        self.RetryJobs = channel.unary_stream(
+                '/jobline.v1.JobService/RetryJobs',
+                request_serializer=jobline_dot_v1_dot_job__service__pb2.RetryJobsRequest.SerializeToString,
+                response_deserializer=jobline_dot_v1_dot_job__service__pb2.RetryJobsResponse.FromString,
+                _registered_method=True)
+        self.CancelJobs = channel.unary_stream(
+                '/jobline.v1.JobService/CancelJobs',
+                request_serializer=jobline_dot_v1_dot_job__service__pb2.CancelJobsRequest.SerializeToString,
+                response_deserializer=jobline_dot_v1_dot_job__service__pb2.CancelJobsResponse.FromString,
                 _registered_method=True)
         self.DeleteJob = channel.unary_unary(
                 '/jobline.v1.JobService/DeleteJob',
@@ -126,10 +146,32 @@ class JobServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListJobs(self, request, context):
-        """A page of jobs, newest first. Pages visit every job that exists throughout exactly once.
+        """A page of jobs, newest first unless another order is asked for. Pages visit every job that exists throughout, and whose
+        place in the order does not change, exactly once.
 
         Errors:
-        INVALID_ARGUMENT / INVALID_FIELD              a bad filter, page size or page token
+        INVALID_ARGUMENT / INVALID_FIELD              a bad filter, order, page size or page token
+        RESOURCE_EXHAUSTED / TOO_BROAD                the search took more than 5 s: narrow the filter, best by its times
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CountJobs(self, request, context):
+        """How many jobs a filter chooses, by state.
+
+        Errors: as ListJobs
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def LocateJobs(self, request, context):
+        """Where jobs are in their queues, and when they will have ended: of each that lives and that the caller may see, in the order
+        of the request. A few hundred at a time are of one moment. Cheap: made to be asked twice a second for thousands.
+
+        Errors:
+        INVALID_ARGUMENT / INVALID_FIELD              not 1 to 10 000 ids
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -138,7 +180,8 @@ class JobServiceServicer:
     def WatchJobs(self, request, context):
         """The present state of the chosen jobs, then every change of them. Transitions are never missed; of progress the
         latest is sent. The stream ends with OK when every job named in `ids` is terminal or gone; without ids it goes on
-        until the client ends it.
+        until the client ends it. Initial metadata (`jobline-accepted`) comes at once when the watch is granted, whether there is
+        something to tell or not.
 
         Errors:
         INVALID_ARGUMENT / INVALID_FIELD
@@ -167,6 +210,28 @@ class JobServiceServicer:
         NOT_FOUND / JOB_NOT_FOUND
         FAILED_PRECONDITION / ILLEGAL_TRANSITION      the job is not failed or cancelled
         """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RetryJobs(self, request, context):
+        """RetryJob for every failed or cancelled job that a filter chooses at the start of the call; CancelJobs cancels the pending and
+        running ones. Each job is an act of its own: one whose state has changed meanwhile is skipped, and of two calls at once only
+        one retries a job. Progress comes at most four times a second; the last message is `finished`. A call that breaks goes on with
+        nothing more than the acts under way.
+
+        Errors:
+        INVALID_ARGUMENT / INVALID_FIELD              a bad filter; one that chooses everything
+        FAILED_PRECONDITION / COUNT_CHANGED           the filter chooses another number of jobs than `expected_count`; metadata
+        `count`; nothing was done
+        RESOURCE_EXHAUSTED / TOO_BROAD                more than 100 000 jobs, or the search took more than 5 s
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CancelJobs(self, request, context):
+        """Missing associated documentation comment in .proto file."""
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -215,6 +280,16 @@ def add_JobServiceServicer_to_server(servicer, server):
                     request_deserializer=jobline_dot_v1_dot_job__service__pb2.ListJobsRequest.FromString,
                     response_serializer=jobline_dot_v1_dot_job__service__pb2.ListJobsResponse.SerializeToString,
             ),
+            'CountJobs': grpc.unary_unary_rpc_method_handler(
+                    servicer.CountJobs,
+                    request_deserializer=jobline_dot_v1_dot_job__service__pb2.CountJobsRequest.FromString,
+                    response_serializer=jobline_dot_v1_dot_job__service__pb2.CountJobsResponse.SerializeToString,
+            ),
+            'LocateJobs': grpc.unary_unary_rpc_method_handler(
+                    servicer.LocateJobs,
+                    request_deserializer=jobline_dot_v1_dot_job__service__pb2.LocateJobsRequest.FromString,
+                    response_serializer=jobline_dot_v1_dot_job__service__pb2.LocateJobsResponse.SerializeToString,
+            ),
             'WatchJobs': grpc.unary_stream_rpc_method_handler(
                     servicer.WatchJobs,
                     request_deserializer=jobline_dot_v1_dot_job__service__pb2.WatchJobsRequest.FromString,
@@ -229,6 +304,16 @@ def add_JobServiceServicer_to_server(servicer, server):
                     servicer.RetryJob,
                     request_deserializer=jobline_dot_v1_dot_job__service__pb2.RetryJobRequest.FromString,
                     response_serializer=jobline_dot_v1_dot_job__service__pb2.RetryJobResponse.SerializeToString,
+            ),
+            'RetryJobs': grpc.unary_stream_rpc_method_handler(
+                    servicer.RetryJobs,
+                    request_deserializer=jobline_dot_v1_dot_job__service__pb2.RetryJobsRequest.FromString,
+                    response_serializer=jobline_dot_v1_dot_job__service__pb2.RetryJobsResponse.SerializeToString,
+            ),
+            'CancelJobs': grpc.unary_stream_rpc_method_handler(
+                    servicer.CancelJobs,
+                    request_deserializer=jobline_dot_v1_dot_job__service__pb2.CancelJobsRequest.FromString,
+                    response_serializer=jobline_dot_v1_dot_job__service__pb2.CancelJobsResponse.SerializeToString,
             ),
             'DeleteJob': grpc.unary_unary_rpc_method_handler(
                     servicer.DeleteJob,
@@ -360,6 +445,60 @@ class JobService:
             _registered_method=True)
 
     @staticmethod
+    def CountJobs(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/jobline.v1.JobService/CountJobs',
+            jobline_dot_v1_dot_job__service__pb2.CountJobsRequest.SerializeToString,
+            jobline_dot_v1_dot_job__service__pb2.CountJobsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def LocateJobs(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/jobline.v1.JobService/LocateJobs',
+            jobline_dot_v1_dot_job__service__pb2.LocateJobsRequest.SerializeToString,
+            jobline_dot_v1_dot_job__service__pb2.LocateJobsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def WatchJobs(request,
             target,
             options=(),
@@ -430,6 +569,60 @@ class JobService:
             '/jobline.v1.JobService/RetryJob',
             jobline_dot_v1_dot_job__service__pb2.RetryJobRequest.SerializeToString,
             jobline_dot_v1_dot_job__service__pb2.RetryJobResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RetryJobs(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/jobline.v1.JobService/RetryJobs',
+            jobline_dot_v1_dot_job__service__pb2.RetryJobsRequest.SerializeToString,
+            jobline_dot_v1_dot_job__service__pb2.RetryJobsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelJobs(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/jobline.v1.JobService/CancelJobs',
+            jobline_dot_v1_dot_job__service__pb2.CancelJobsRequest.SerializeToString,
+            jobline_dot_v1_dot_job__service__pb2.CancelJobsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -5,7 +5,9 @@ JobService: what producers, the gateway and operators do with jobs.
 
 Authentication: metadata `authorization: Bearer {service token}` on every call. A `producer` sees and cancels what it
 enqueued itself; `operator` sees all; `gateway` acts for the end user in the metadata `jobline-caller-bin` (message
-Caller) and sees that user's jobs. A job that a caller may not see does not exist for it (JOB_NOT_FOUND).
+Caller) and sees that user's jobs: all jobs, for a user whose platform role is `manager` or `admin`, and for itself when it
+names no user. A manager and a gateway by itself only read; an admin does everything. A job that a caller may not see does
+not exist for it (JOB_NOT_FOUND).
 
 Every error carries google.rpc.ErrorInfo (see error_reason.proto). Errors that any call can meet, not repeated below:
   UNAUTHENTICATED / UNAUTHENTICATED        no valid service token
@@ -72,15 +74,30 @@ class JobServiceStub:
       NOT_FOUND / JOB_NOT_FOUND
     """
     ListJobs: _grpc.UnaryUnaryMultiCallable[_job_service_pb2.ListJobsRequest, _job_service_pb2.ListJobsResponse]
-    """A page of jobs, newest first. Pages visit every job that exists throughout exactly once.
+    """A page of jobs, newest first unless another order is asked for. Pages visit every job that exists throughout, and whose
+    place in the order does not change, exactly once.
 
     Errors:
-      INVALID_ARGUMENT / INVALID_FIELD              a bad filter, page size or page token
+      INVALID_ARGUMENT / INVALID_FIELD              a bad filter, order, page size or page token
+      RESOURCE_EXHAUSTED / TOO_BROAD                the search took more than 5 s: narrow the filter, best by its times
+    """
+    CountJobs: _grpc.UnaryUnaryMultiCallable[_job_service_pb2.CountJobsRequest, _job_service_pb2.CountJobsResponse]
+    """How many jobs a filter chooses, by state.
+
+    Errors: as ListJobs
+    """
+    LocateJobs: _grpc.UnaryUnaryMultiCallable[_job_service_pb2.LocateJobsRequest, _job_service_pb2.LocateJobsResponse]
+    """Where jobs are in their queues, and when they will have ended: of each that lives and that the caller may see, in the order
+    of the request. A few hundred at a time are of one moment. Cheap: made to be asked twice a second for thousands.
+
+    Errors:
+      INVALID_ARGUMENT / INVALID_FIELD              not 1 to 10 000 ids
     """
     WatchJobs: _grpc.UnaryStreamMultiCallable[_job_service_pb2.WatchJobsRequest, _job_service_pb2.WatchJobsResponse]
     """The present state of the chosen jobs, then every change of them. Transitions are never missed; of progress the
     latest is sent. The stream ends with OK when every job named in `ids` is terminal or gone; without ids it goes on
-    until the client ends it.
+    until the client ends it. Initial metadata (`jobline-accepted`) comes at once when the watch is granted, whether there is
+    something to tell or not.
 
     Errors:
       INVALID_ARGUMENT / INVALID_FIELD
@@ -101,6 +118,19 @@ class JobServiceStub:
       NOT_FOUND / JOB_NOT_FOUND
       FAILED_PRECONDITION / ILLEGAL_TRANSITION      the job is not failed or cancelled
     """
+    RetryJobs: _grpc.UnaryStreamMultiCallable[_job_service_pb2.RetryJobsRequest, _job_service_pb2.RetryJobsResponse]
+    """RetryJob for every failed or cancelled job that a filter chooses at the start of the call; CancelJobs cancels the pending and
+    running ones. Each job is an act of its own: one whose state has changed meanwhile is skipped, and of two calls at once only
+    one retries a job. Progress comes at most four times a second; the last message is `finished`. A call that breaks goes on with
+    nothing more than the acts under way.
+
+    Errors:
+      INVALID_ARGUMENT / INVALID_FIELD              a bad filter; one that chooses everything
+      FAILED_PRECONDITION / COUNT_CHANGED           the filter chooses another number of jobs than `expected_count`; metadata
+                                                    `count`; nothing was done
+      RESOURCE_EXHAUSTED / TOO_BROAD                more than 100 000 jobs, or the search took more than 5 s
+    """
+    CancelJobs: _grpc.UnaryStreamMultiCallable[_job_service_pb2.CancelJobsRequest, _job_service_pb2.CancelJobsResponse]
     DeleteJob: _grpc.UnaryUnaryMultiCallable[_job_service_pb2.DeleteJobRequest, _job_service_pb2.DeleteJobResponse]
     """Removes a job in any state, with its attempts and steps; its events stay. What a worker says about it later is
     void. Operators only.
@@ -148,15 +178,30 @@ class JobServiceAsyncStub(JobServiceStub):
       NOT_FOUND / JOB_NOT_FOUND
     """
     ListJobs: _aio.UnaryUnaryMultiCallable[_job_service_pb2.ListJobsRequest, _job_service_pb2.ListJobsResponse]  # type: ignore[assignment]
-    """A page of jobs, newest first. Pages visit every job that exists throughout exactly once.
+    """A page of jobs, newest first unless another order is asked for. Pages visit every job that exists throughout, and whose
+    place in the order does not change, exactly once.
 
     Errors:
-      INVALID_ARGUMENT / INVALID_FIELD              a bad filter, page size or page token
+      INVALID_ARGUMENT / INVALID_FIELD              a bad filter, order, page size or page token
+      RESOURCE_EXHAUSTED / TOO_BROAD                the search took more than 5 s: narrow the filter, best by its times
+    """
+    CountJobs: _aio.UnaryUnaryMultiCallable[_job_service_pb2.CountJobsRequest, _job_service_pb2.CountJobsResponse]  # type: ignore[assignment]
+    """How many jobs a filter chooses, by state.
+
+    Errors: as ListJobs
+    """
+    LocateJobs: _aio.UnaryUnaryMultiCallable[_job_service_pb2.LocateJobsRequest, _job_service_pb2.LocateJobsResponse]  # type: ignore[assignment]
+    """Where jobs are in their queues, and when they will have ended: of each that lives and that the caller may see, in the order
+    of the request. A few hundred at a time are of one moment. Cheap: made to be asked twice a second for thousands.
+
+    Errors:
+      INVALID_ARGUMENT / INVALID_FIELD              not 1 to 10 000 ids
     """
     WatchJobs: _aio.UnaryStreamMultiCallable[_job_service_pb2.WatchJobsRequest, _job_service_pb2.WatchJobsResponse]  # type: ignore[assignment]
     """The present state of the chosen jobs, then every change of them. Transitions are never missed; of progress the
     latest is sent. The stream ends with OK when every job named in `ids` is terminal or gone; without ids it goes on
-    until the client ends it.
+    until the client ends it. Initial metadata (`jobline-accepted`) comes at once when the watch is granted, whether there is
+    something to tell or not.
 
     Errors:
       INVALID_ARGUMENT / INVALID_FIELD
@@ -177,6 +222,19 @@ class JobServiceAsyncStub(JobServiceStub):
       NOT_FOUND / JOB_NOT_FOUND
       FAILED_PRECONDITION / ILLEGAL_TRANSITION      the job is not failed or cancelled
     """
+    RetryJobs: _aio.UnaryStreamMultiCallable[_job_service_pb2.RetryJobsRequest, _job_service_pb2.RetryJobsResponse]  # type: ignore[assignment]
+    """RetryJob for every failed or cancelled job that a filter chooses at the start of the call; CancelJobs cancels the pending and
+    running ones. Each job is an act of its own: one whose state has changed meanwhile is skipped, and of two calls at once only
+    one retries a job. Progress comes at most four times a second; the last message is `finished`. A call that breaks goes on with
+    nothing more than the acts under way.
+
+    Errors:
+      INVALID_ARGUMENT / INVALID_FIELD              a bad filter; one that chooses everything
+      FAILED_PRECONDITION / COUNT_CHANGED           the filter chooses another number of jobs than `expected_count`; metadata
+                                                    `count`; nothing was done
+      RESOURCE_EXHAUSTED / TOO_BROAD                more than 100 000 jobs, or the search took more than 5 s
+    """
+    CancelJobs: _aio.UnaryStreamMultiCallable[_job_service_pb2.CancelJobsRequest, _job_service_pb2.CancelJobsResponse]  # type: ignore[assignment]
     DeleteJob: _aio.UnaryUnaryMultiCallable[_job_service_pb2.DeleteJobRequest, _job_service_pb2.DeleteJobResponse]  # type: ignore[assignment]
     """Removes a job in any state, with its attempts and steps; its events stay. What a worker says about it later is
     void. Operators only.
@@ -245,10 +303,36 @@ class JobServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _job_service_pb2.ListJobsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_job_service_pb2.ListJobsResponse, _abc.Awaitable[_job_service_pb2.ListJobsResponse]]:
-        """A page of jobs, newest first. Pages visit every job that exists throughout exactly once.
+        """A page of jobs, newest first unless another order is asked for. Pages visit every job that exists throughout, and whose
+        place in the order does not change, exactly once.
 
         Errors:
-          INVALID_ARGUMENT / INVALID_FIELD              a bad filter, page size or page token
+          INVALID_ARGUMENT / INVALID_FIELD              a bad filter, order, page size or page token
+          RESOURCE_EXHAUSTED / TOO_BROAD                the search took more than 5 s: narrow the filter, best by its times
+        """
+
+    @_abc_1.abstractmethod
+    def CountJobs(
+        self,
+        request: _job_service_pb2.CountJobsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_job_service_pb2.CountJobsResponse, _abc.Awaitable[_job_service_pb2.CountJobsResponse]]:
+        """How many jobs a filter chooses, by state.
+
+        Errors: as ListJobs
+        """
+
+    @_abc_1.abstractmethod
+    def LocateJobs(
+        self,
+        request: _job_service_pb2.LocateJobsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_job_service_pb2.LocateJobsResponse, _abc.Awaitable[_job_service_pb2.LocateJobsResponse]]:
+        """Where jobs are in their queues, and when they will have ended: of each that lives and that the caller may see, in the order
+        of the request. A few hundred at a time are of one moment. Cheap: made to be asked twice a second for thousands.
+
+        Errors:
+          INVALID_ARGUMENT / INVALID_FIELD              not 1 to 10 000 ids
         """
 
     @_abc_1.abstractmethod
@@ -259,7 +343,8 @@ class JobServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_abc.Iterator[_job_service_pb2.WatchJobsResponse], _abc.AsyncIterator[_job_service_pb2.WatchJobsResponse]]:
         """The present state of the chosen jobs, then every change of them. Transitions are never missed; of progress the
         latest is sent. The stream ends with OK when every job named in `ids` is terminal or gone; without ids it goes on
-        until the client ends it.
+        until the client ends it. Initial metadata (`jobline-accepted`) comes at once when the watch is granted, whether there is
+        something to tell or not.
 
         Errors:
           INVALID_ARGUMENT / INVALID_FIELD
@@ -292,6 +377,31 @@ class JobServiceServicer(metaclass=_abc_1.ABCMeta):
           NOT_FOUND / JOB_NOT_FOUND
           FAILED_PRECONDITION / ILLEGAL_TRANSITION      the job is not failed or cancelled
         """
+
+    @_abc_1.abstractmethod
+    def RetryJobs(
+        self,
+        request: _job_service_pb2.RetryJobsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_job_service_pb2.RetryJobsResponse], _abc.AsyncIterator[_job_service_pb2.RetryJobsResponse]]:
+        """RetryJob for every failed or cancelled job that a filter chooses at the start of the call; CancelJobs cancels the pending and
+        running ones. Each job is an act of its own: one whose state has changed meanwhile is skipped, and of two calls at once only
+        one retries a job. Progress comes at most four times a second; the last message is `finished`. A call that breaks goes on with
+        nothing more than the acts under way.
+
+        Errors:
+          INVALID_ARGUMENT / INVALID_FIELD              a bad filter; one that chooses everything
+          FAILED_PRECONDITION / COUNT_CHANGED           the filter chooses another number of jobs than `expected_count`; metadata
+                                                        `count`; nothing was done
+          RESOURCE_EXHAUSTED / TOO_BROAD                more than 100 000 jobs, or the search took more than 5 s
+        """
+
+    @_abc_1.abstractmethod
+    def CancelJobs(
+        self,
+        request: _job_service_pb2.CancelJobsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_job_service_pb2.CancelJobsResponse], _abc.AsyncIterator[_job_service_pb2.CancelJobsResponse]]: ...
 
     @_abc_1.abstractmethod
     def DeleteJob(

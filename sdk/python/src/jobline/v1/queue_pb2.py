@@ -24,27 +24,44 @@ _sym_db = _symbol_database.Default()
 
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from jobline.v1 import job_pb2 as jobline_dot_v1_dot_job__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16jobline/v1/queue.proto\x12\njobline.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe1\x04\n\x0bQueuePolicy\x12\r\n\x05queue\x18\x01 \x01(\t\x12\x13\n\x0bmax_running\x18\x02 \x01(\x05\x12\x1b\n\x13max_running_per_key\x18\x03 \x01(\x05\x12*\n\x07timeout\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x14\n\x0cmax_attempts\x18\x05 \x01(\x05\x12*\n\x07\x62\x61\x63koff\x18\x06 \x03(\x0b\x32\x19.google.protobuf.Duration\x12\x12\n\nstep_tries\x18\x07 \x01(\x05\x12/\n\x0cstep_backoff\x18\x08 \x03(\x0b\x32\x19.google.protobuf.Duration\x12&\n\x06\x63\x61ncel\x18\t \x01(\x0e\x32\x16.jobline.v1.CancelMode\x12\x15\n\rretry_resumes\x18\n \x01(\x08\x12\x30\n\rexpires_after\x18\x0b \x01(\x0b\x32\x19.google.protobuf.Duration\x12,\n\tretention\x18\x0c \x01(\x0b\x32\x19.google.protobuf.Duration\x12(\n\x05lease\x18\r \x01(\x0b\x32\x19.google.protobuf.Duration\x12*\n\x07receipt\x18\x0e \x01(\x0b\x32\x19.google.protobuf.Duration\x12%\n\x05order\x18\x0f \x01(\x0e\x32\x16.jobline.v1.QueueOrder\x12\x12\n\nrate_count\x18\x10 \x01(\x05\x12.\n\x0brate_period\x18\x11 \x01(\x0b\x32\x19.google.protobuf.Duration\"\x92\x01\n\x05Queue\x12\'\n\x06policy\x18\x01 \x01(\x0b\x32\x17.jobline.v1.QueuePolicy\x12\x0e\n\x06paused\x18\x02 \x01(\x08\x12%\n\x05stats\x18\x03 \x01(\x0b\x32\x16.jobline.v1.QueueStats\x12)\n\x07history\x18\x04 \x01(\x0b\x32\x18.jobline.v1.QueueHistory\"\xc0\x01\n\x0cQueueHistory\x12\x11\n\tsucceeded\x18\x01 \x01(\x03\x12\x0e\n\x06\x66\x61iled\x18\x02 \x01(\x03\x12\x11\n\tcancelled\x18\x03 \x01(\x03\x12\x14\n\x0c\x66\x61ilure_rate\x18\x04 \x01(\x01\x12\x30\n\rmean_run_time\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x32\n\x0eoldest_pending\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x89\x01\n\nQueueStats\x12\r\n\x05ready\x18\x01 \x01(\x03\x12\x0f\n\x07\x64\x65layed\x18\x02 \x01(\x03\x12\x0f\n\x07running\x18\x03 \x01(\x03\x12\x33\n\x10oldest_ready_age\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x15\n\rfree_capacity\x18\x05 \x01(\x03\"\xe6\x01\n\nWorkerInfo\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0e\n\x06queues\x18\x03 \x03(\t\x12\r\n\x05kinds\x18\x04 \x03(\t\x12\x10\n\x08\x63\x61pacity\x18\x05 \x01(\x03\x12\x0f\n\x07running\x18\x06 \x01(\x03\x12\x30\n\x0c\x63onnected_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0clast_seen_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x64raining\x18\t \x01(\x08*v\n\nCancelMode\x12\x1b\n\x17\x43\x41NCEL_MODE_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x43\x41NCEL_MODE_NOW\x10\x01\x12\x18\n\x14\x43\x41NCEL_MODE_BOUNDARY\x10\x02\x12\x1c\n\x18\x43\x41NCEL_MODE_PENDING_ONLY\x10\x03*U\n\nQueueOrder\x12\x1b\n\x17QUEUE_ORDER_UNSPECIFIED\x10\x00\x12\x14\n\x10QUEUE_ORDER_FIFO\x10\x01\x12\x14\n\x10QUEUE_ORDER_FAIR\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16jobline/v1/queue.proto\x12\njobline.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x14jobline/v1/job.proto\"\xe1\x04\n\x0bQueuePolicy\x12\r\n\x05queue\x18\x01 \x01(\t\x12\x13\n\x0bmax_running\x18\x02 \x01(\x05\x12\x1b\n\x13max_running_per_key\x18\x03 \x01(\x05\x12*\n\x07timeout\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x14\n\x0cmax_attempts\x18\x05 \x01(\x05\x12*\n\x07\x62\x61\x63koff\x18\x06 \x03(\x0b\x32\x19.google.protobuf.Duration\x12\x12\n\nstep_tries\x18\x07 \x01(\x05\x12/\n\x0cstep_backoff\x18\x08 \x03(\x0b\x32\x19.google.protobuf.Duration\x12&\n\x06\x63\x61ncel\x18\t \x01(\x0e\x32\x16.jobline.v1.CancelMode\x12\x15\n\rretry_resumes\x18\n \x01(\x08\x12\x30\n\rexpires_after\x18\x0b \x01(\x0b\x32\x19.google.protobuf.Duration\x12,\n\tretention\x18\x0c \x01(\x0b\x32\x19.google.protobuf.Duration\x12(\n\x05lease\x18\r \x01(\x0b\x32\x19.google.protobuf.Duration\x12*\n\x07receipt\x18\x0e \x01(\x0b\x32\x19.google.protobuf.Duration\x12%\n\x05order\x18\x0f \x01(\x0e\x32\x16.jobline.v1.QueueOrder\x12\x12\n\nrate_count\x18\x10 \x01(\x05\x12.\n\x0brate_period\x18\x11 \x01(\x0b\x32\x19.google.protobuf.Duration\"\x90\x02\n\x05Queue\x12\'\n\x06policy\x18\x01 \x01(\x0b\x32\x17.jobline.v1.QueuePolicy\x12\x0e\n\x06paused\x18\x02 \x01(\x08\x12%\n\x05stats\x18\x03 \x01(\x0b\x32\x16.jobline.v1.QueueStats\x12)\n\x07history\x18\x04 \x01(\x0b\x32\x18.jobline.v1.QueueHistory\x12 \n\x05pause\x18\x05 \x01(\x0b\x32\x11.jobline.v1.Pause\x12\x18\n\x10limit_overridden\x18\x06 \x01(\x08\x12\x11\n\tchange_id\x18\x07 \x01(\t\x12-\n\x0c\x65ta_coverage\x18\x08 \x01(\x0b\x32\x17.jobline.v1.EtaCoverage\"Q\n\x05Pause\x12\r\n\x05\x61\x63tor\x18\x01 \x01(\t\x12)\n\x05since\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06reason\x18\x03 \x01(\t\"7\n\x0b\x45taCoverage\x12\x0e\n\x06scored\x18\x01 \x01(\x05\x12\x0b\n\x03p50\x18\x02 \x01(\x01\x12\x0b\n\x03p90\x18\x03 \x01(\x01\"\xc0\x01\n\x0cQueueHistory\x12\x11\n\tsucceeded\x18\x01 \x01(\x03\x12\x0e\n\x06\x66\x61iled\x18\x02 \x01(\x03\x12\x11\n\tcancelled\x18\x03 \x01(\x03\x12\x14\n\x0c\x66\x61ilure_rate\x18\x04 \x01(\x01\x12\x30\n\rmean_run_time\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x32\n\x0eoldest_pending\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x89\x01\n\nQueueStats\x12\r\n\x05ready\x18\x01 \x01(\x03\x12\x0f\n\x07\x64\x65layed\x18\x02 \x01(\x03\x12\x0f\n\x07running\x18\x03 \x01(\x03\x12\x33\n\x10oldest_ready_age\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x15\n\rfree_capacity\x18\x05 \x01(\x03\"\xb1\x02\n\nWorkerInfo\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0e\n\x06queues\x18\x03 \x03(\t\x12\r\n\x05kinds\x18\x04 \x03(\t\x12\x10\n\x08\x63\x61pacity\x18\x05 \x01(\x03\x12\x0f\n\x07running\x18\x06 \x01(\x03\x12\x30\n\x0c\x63onnected_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0clast_seen_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x64raining\x18\t \x01(\x08\x12&\n\x05lanes\x18\n \x03(\x0b\x32\x17.jobline.v1.WorkerQueue\x12!\n\x04jobs\x18\x0b \x03(\x0b\x32\x13.jobline.v1.HeldJob\"?\n\x0bWorkerQueue\x12\r\n\x05queue\x18\x01 \x01(\t\x12\x10\n\x08\x63\x61pacity\x18\x02 \x01(\x03\x12\x0f\n\x07running\x18\x03 \x01(\x03\"\xcc\x01\n\x07HeldJob\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05queue\x18\x02 \x01(\t\x12\x0c\n\x04kind\x18\x03 \x01(\t\x12.\n\nstarted_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nexpires_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12&\n\x08progress\x18\x06 \x01(\x0b\x32\x14.jobline.v1.Progress\x12\x10\n\x08received\x18\x07 \x01(\x08\"\xc5\x02\n\nTrendPoint\x12(\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x06length\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\r\n\x05ready\x18\x03 \x01(\x03\x12\x0f\n\x07\x64\x65layed\x18\x04 \x01(\x03\x12\x0f\n\x07running\x18\x05 \x01(\x03\x12\x10\n\x08\x65nqueued\x18\x06 \x01(\x03\x12\x0f\n\x07started\x18\x07 \x01(\x03\x12\x11\n\tsucceeded\x18\x08 \x01(\x03\x12\x0e\n\x06\x66\x61iled\x18\t \x01(\x03\x12\x11\n\tcancelled\x18\n \x01(\x03\x12\x0f\n\x07retried\x18\x0b \x01(\x03\x12#\n\x04wait\x18\x0c \x01(\x0b\x32\x15.jobline.v1.Quantiles\x12\"\n\x03run\x18\r \x01(\x0b\x32\x15.jobline.v1.Quantiles\"\x83\x01\n\tQuantiles\x12&\n\x03p50\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12&\n\x03p90\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12&\n\x03p99\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\")\n\nErrorCount\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\r\n\x05\x63ount\x18\x02 \x01(\x03\"\x93\x01\n\x0bQueueTrends\x12\r\n\x05queue\x18\x01 \x01(\t\x12&\n\x06points\x18\x02 \x03(\x0b\x32\x16.jobline.v1.TrendPoint\x12&\n\x06\x65rrors\x18\x03 \x03(\x0b\x32\x16.jobline.v1.ErrorCount\x12%\n\x05total\x18\x04 \x01(\x0b\x32\x16.jobline.v1.TrendPoint*v\n\nCancelMode\x12\x1b\n\x17\x43\x41NCEL_MODE_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x43\x41NCEL_MODE_NOW\x10\x01\x12\x18\n\x14\x43\x41NCEL_MODE_BOUNDARY\x10\x02\x12\x1c\n\x18\x43\x41NCEL_MODE_PENDING_ONLY\x10\x03*U\n\nQueueOrder\x12\x1b\n\x17QUEUE_ORDER_UNSPECIFIED\x10\x00\x12\x14\n\x10QUEUE_ORDER_FIFO\x10\x01\x12\x14\n\x10QUEUE_ORDER_FAIR\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'jobline.v1.queue_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_CANCELMODE']._serialized_start=1432
-  _globals['_CANCELMODE']._serialized_end=1550
-  _globals['_QUEUEORDER']._serialized_start=1552
-  _globals['_QUEUEORDER']._serialized_end=1637
-  _globals['_QUEUEPOLICY']._serialized_start=104
-  _globals['_QUEUEPOLICY']._serialized_end=713
-  _globals['_QUEUE']._serialized_start=716
-  _globals['_QUEUE']._serialized_end=862
-  _globals['_QUEUEHISTORY']._serialized_start=865
-  _globals['_QUEUEHISTORY']._serialized_end=1057
-  _globals['_QUEUESTATS']._serialized_start=1060
-  _globals['_QUEUESTATS']._serialized_end=1197
-  _globals['_WORKERINFO']._serialized_start=1200
-  _globals['_WORKERINFO']._serialized_end=1430
+  _globals['_CANCELMODE']._serialized_start=2722
+  _globals['_CANCELMODE']._serialized_end=2840
+  _globals['_QUEUEORDER']._serialized_start=2842
+  _globals['_QUEUEORDER']._serialized_end=2927
+  _globals['_QUEUEPOLICY']._serialized_start=126
+  _globals['_QUEUEPOLICY']._serialized_end=735
+  _globals['_QUEUE']._serialized_start=738
+  _globals['_QUEUE']._serialized_end=1010
+  _globals['_PAUSE']._serialized_start=1012
+  _globals['_PAUSE']._serialized_end=1093
+  _globals['_ETACOVERAGE']._serialized_start=1095
+  _globals['_ETACOVERAGE']._serialized_end=1150
+  _globals['_QUEUEHISTORY']._serialized_start=1153
+  _globals['_QUEUEHISTORY']._serialized_end=1345
+  _globals['_QUEUESTATS']._serialized_start=1348
+  _globals['_QUEUESTATS']._serialized_end=1485
+  _globals['_WORKERINFO']._serialized_start=1488
+  _globals['_WORKERINFO']._serialized_end=1793
+  _globals['_WORKERQUEUE']._serialized_start=1795
+  _globals['_WORKERQUEUE']._serialized_end=1858
+  _globals['_HELDJOB']._serialized_start=1861
+  _globals['_HELDJOB']._serialized_end=2065
+  _globals['_TRENDPOINT']._serialized_start=2068
+  _globals['_TRENDPOINT']._serialized_end=2393
+  _globals['_QUANTILES']._serialized_start=2396
+  _globals['_QUANTILES']._serialized_end=2527
+  _globals['_ERRORCOUNT']._serialized_start=2529
+  _globals['_ERRORCOUNT']._serialized_end=2570
+  _globals['_QUEUETRENDS']._serialized_start=2573
+  _globals['_QUEUETRENDS']._serialized_end=2720
 # @@protoc_insertion_point(module_scope)

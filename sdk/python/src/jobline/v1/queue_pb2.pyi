@@ -10,6 +10,7 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from jobline.v1 import job_pb2 as _job_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -177,7 +178,15 @@ class Queue(_message.Message):
     PAUSED_FIELD_NUMBER: _builtins.int
     STATS_FIELD_NUMBER: _builtins.int
     HISTORY_FIELD_NUMBER: _builtins.int
+    PAUSE_FIELD_NUMBER: _builtins.int
+    LIMIT_OVERRIDDEN_FIELD_NUMBER: _builtins.int
+    CHANGE_ID_FIELD_NUMBER: _builtins.int
+    ETA_COVERAGE_FIELD_NUMBER: _builtins.int
     paused: _builtins.bool
+    limit_overridden: _builtins.bool
+    """An operator's limit is in force instead of the policy's `max_running`; `policy` has it."""
+    change_id: _builtins.str
+    """The newest change of a job of the queue; see WatchJobsResponse.change_id. The same as before: nothing has happened."""
     @_builtins.property
     def policy(self) -> Global___QueuePolicy: ...
     @_builtins.property
@@ -186,6 +195,14 @@ class Queue(_message.Message):
     def history(self) -> Global___QueueHistory:
         """Only where it was asked for."""
 
+    @_builtins.property
+    def pause(self) -> Global___Pause:
+        """Set while paused."""
+
+    @_builtins.property
+    def eta_coverage(self) -> Global___EtaCoverage:
+        """How good the queue's estimates were."""
+
     def __init__(
         self,
         *,
@@ -193,14 +210,79 @@ class Queue(_message.Message):
         paused: _builtins.bool = ...,
         stats: Global___QueueStats | None = ...,
         history: Global___QueueHistory | None = ...,
+        pause: Global___Pause | None = ...,
+        limit_overridden: _builtins.bool = ...,
+        change_id: _builtins.str = ...,
+        eta_coverage: Global___EtaCoverage | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["history", b"history", "policy", b"policy", "stats", b"stats"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["eta_coverage", b"eta_coverage", "history", b"history", "pause", b"pause", "policy", b"policy", "stats", b"stats"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["history", b"history", "paused", b"paused", "policy", b"policy", "stats", b"stats"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["change_id", b"change_id", "eta_coverage", b"eta_coverage", "history", b"history", "limit_overridden", b"limit_overridden", "pause", b"pause", "paused", b"paused", "policy", b"policy", "stats", b"stats"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Queue: _TypeAlias = Queue  # noqa: Y015
+
+@_typing.final
+class Pause(_message.Message):
+    """Who paused a queue, and when."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACTOR_FIELD_NUMBER: _builtins.int
+    SINCE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    actor: _builtins.str
+    """`user:…` or `service:…`; `policy` where the queue's policy says that it begins paused."""
+    reason: _builtins.str
+    @_builtins.property
+    def since(self) -> _timestamp_pb2.Timestamp:
+        """Unset for a pause by policy."""
+
+    def __init__(
+        self,
+        *,
+        actor: _builtins.str = ...,
+        since: _timestamp_pb2.Timestamp | None = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["since", b"since"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "reason", b"reason", "since", b"since"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Pause: _TypeAlias = Pause  # noqa: Y015
+
+@_typing.final
+class EtaCoverage(_message.Message):
+    """How many of the last estimates held: the queue notes some of them, and looks when the job has ended."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SCORED_FIELD_NUMBER: _builtins.int
+    P50_FIELD_NUMBER: _builtins.int
+    P90_FIELD_NUMBER: _builtins.int
+    scored: _builtins.int
+    """How many are counted here, at most 1000; 0: none yet, and the shares say nothing."""
+    p50: _builtins.float
+    """The share that had ended by their p50: about 0.5 is right."""
+    p90: _builtins.float
+    """The share that had ended by their p90: about 0.9 is right."""
+    def __init__(
+        self,
+        *,
+        scored: _builtins.int = ...,
+        p50: _builtins.float = ...,
+        p90: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["p50", b"p50", "p90", b"p90", "scored", b"scored"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EtaCoverage: _TypeAlias = EtaCoverage  # noqa: Y015
 
 @_typing.final
 class QueueHistory(_message.Message):
@@ -299,6 +381,8 @@ class WorkerInfo(_message.Message):
     CONNECTED_AT_FIELD_NUMBER: _builtins.int
     LAST_SEEN_AT_FIELD_NUMBER: _builtins.int
     DRAINING_FIELD_NUMBER: _builtins.int
+    LANES_FIELD_NUMBER: _builtins.int
+    JOBS_FIELD_NUMBER: _builtins.int
     session_id: _builtins.str
     name: _builtins.str
     """The worker's name; a label."""
@@ -316,6 +400,14 @@ class WorkerInfo(_message.Message):
     def last_seen_at(self) -> _timestamp_pb2.Timestamp:
         """When its last message arrived."""
 
+    @_builtins.property
+    def lanes(self) -> _containers.RepeatedCompositeFieldContainer[Global___WorkerQueue]:
+        """What it takes of each queue, by name."""
+
+    @_builtins.property
+    def jobs(self) -> _containers.RepeatedCompositeFieldContainer[Global___HeldJob]:
+        """What it holds, the longest-running first, at most 100; only where it was asked for."""
+
     def __init__(
         self,
         *,
@@ -328,11 +420,245 @@ class WorkerInfo(_message.Message):
         connected_at: _timestamp_pb2.Timestamp | None = ...,
         last_seen_at: _timestamp_pb2.Timestamp | None = ...,
         draining: _builtins.bool = ...,
+        lanes: _abc.Iterable[Global___WorkerQueue] | None = ...,
+        jobs: _abc.Iterable[Global___HeldJob] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["connected_at", b"connected_at", "last_seen_at", b"last_seen_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["capacity", b"capacity", "connected_at", b"connected_at", "draining", b"draining", "kinds", b"kinds", "last_seen_at", b"last_seen_at", "name", b"name", "queues", b"queues", "running", b"running", "session_id", b"session_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["capacity", b"capacity", "connected_at", b"connected_at", "draining", b"draining", "jobs", b"jobs", "kinds", b"kinds", "lanes", b"lanes", "last_seen_at", b"last_seen_at", "name", b"name", "queues", b"queues", "running", b"running", "session_id", b"session_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___WorkerInfo: _TypeAlias = WorkerInfo  # noqa: Y015
+
+@_typing.final
+class WorkerQueue(_message.Message):
+    """A worker session's share in a queue."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    QUEUE_FIELD_NUMBER: _builtins.int
+    CAPACITY_FIELD_NUMBER: _builtins.int
+    RUNNING_FIELD_NUMBER: _builtins.int
+    queue: _builtins.str
+    capacity: _builtins.int
+    running: _builtins.int
+    def __init__(
+        self,
+        *,
+        queue: _builtins.str = ...,
+        capacity: _builtins.int = ...,
+        running: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["capacity", b"capacity", "queue", b"queue", "running", b"running"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WorkerQueue: _TypeAlias = WorkerQueue  # noqa: Y015
+
+@_typing.final
+class HeldJob(_message.Message):
+    """A job that a worker holds."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    QUEUE_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    STARTED_AT_FIELD_NUMBER: _builtins.int
+    EXPIRES_AT_FIELD_NUMBER: _builtins.int
+    PROGRESS_FIELD_NUMBER: _builtins.int
+    RECEIVED_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    queue: _builtins.str
+    kind: _builtins.str
+    received: _builtins.bool
+    @_builtins.property
+    def started_at(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def expires_at(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def progress(self) -> _job_pb2.Progress: ...
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        queue: _builtins.str = ...,
+        kind: _builtins.str = ...,
+        started_at: _timestamp_pb2.Timestamp | None = ...,
+        expires_at: _timestamp_pb2.Timestamp | None = ...,
+        progress: _job_pb2.Progress | None = ...,
+        received: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expires_at", b"expires_at", "progress", b"progress", "started_at", b"started_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expires_at", b"expires_at", "id", b"id", "kind", b"kind", "progress", b"progress", "queue", b"queue", "received", b"received", "started_at", b"started_at"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HeldJob: _TypeAlias = HeldJob  # noqa: Y015
+
+@_typing.final
+class TrendPoint(_message.Message):
+    """What a queue did in a stretch of time that is over, or under way."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TIME_FIELD_NUMBER: _builtins.int
+    LENGTH_FIELD_NUMBER: _builtins.int
+    READY_FIELD_NUMBER: _builtins.int
+    DELAYED_FIELD_NUMBER: _builtins.int
+    RUNNING_FIELD_NUMBER: _builtins.int
+    ENQUEUED_FIELD_NUMBER: _builtins.int
+    STARTED_FIELD_NUMBER: _builtins.int
+    SUCCEEDED_FIELD_NUMBER: _builtins.int
+    FAILED_FIELD_NUMBER: _builtins.int
+    CANCELLED_FIELD_NUMBER: _builtins.int
+    RETRIED_FIELD_NUMBER: _builtins.int
+    WAIT_FIELD_NUMBER: _builtins.int
+    RUN_FIELD_NUMBER: _builtins.int
+    ready: _builtins.int
+    """How many jobs there were, as of the last full minute in it."""
+    delayed: _builtins.int
+    running: _builtins.int
+    enqueued: _builtins.int
+    """How many jobs were stored, started, and how many runs or jobs ended so. A job that fails and is tried again counts as
+    retried, not as failed.
+    """
+    started: _builtins.int
+    succeeded: _builtins.int
+    failed: _builtins.int
+    cancelled: _builtins.int
+    retried: _builtins.int
+    @_builtins.property
+    def time(self) -> _timestamp_pb2.Timestamp:
+        """Where the stretch begins."""
+
+    @_builtins.property
+    def length(self) -> _duration_pb2.Duration: ...
+    @_builtins.property
+    def wait(self) -> Global___Quantiles:
+        """From due to start, and from start to end, of the runs that started or ended in it; unset: there were none."""
+
+    @_builtins.property
+    def run(self) -> Global___Quantiles: ...
+    def __init__(
+        self,
+        *,
+        time: _timestamp_pb2.Timestamp | None = ...,
+        length: _duration_pb2.Duration | None = ...,
+        ready: _builtins.int = ...,
+        delayed: _builtins.int = ...,
+        running: _builtins.int = ...,
+        enqueued: _builtins.int = ...,
+        started: _builtins.int = ...,
+        succeeded: _builtins.int = ...,
+        failed: _builtins.int = ...,
+        cancelled: _builtins.int = ...,
+        retried: _builtins.int = ...,
+        wait: Global___Quantiles | None = ...,
+        run: Global___Quantiles | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["length", b"length", "run", b"run", "time", b"time", "wait", b"wait"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cancelled", b"cancelled", "delayed", b"delayed", "enqueued", b"enqueued", "failed", b"failed", "length", b"length", "ready", b"ready", "retried", b"retried", "run", b"run", "running", b"running", "started", b"started", "succeeded", b"succeeded", "time", b"time", "wait", b"wait"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TrendPoint: _TypeAlias = TrendPoint  # noqa: Y015
+
+@_typing.final
+class Quantiles(_message.Message):
+    """Of a set of times. Each is right to 10 %."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    P50_FIELD_NUMBER: _builtins.int
+    P90_FIELD_NUMBER: _builtins.int
+    P99_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def p50(self) -> _duration_pb2.Duration: ...
+    @_builtins.property
+    def p90(self) -> _duration_pb2.Duration: ...
+    @_builtins.property
+    def p99(self) -> _duration_pb2.Duration: ...
+    def __init__(
+        self,
+        *,
+        p50: _duration_pb2.Duration | None = ...,
+        p90: _duration_pb2.Duration | None = ...,
+        p99: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["p50", b"p50", "p90", b"p90", "p99", b"p99"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["p50", b"p50", "p90", b"p90", "p99", b"p99"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Quantiles: _TypeAlias = Quantiles  # noqa: Y015
+
+@_typing.final
+class ErrorCount(_message.Message):
+    """How many runs ended with an error code, whether the job was tried again or not."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CODE_FIELD_NUMBER: _builtins.int
+    COUNT_FIELD_NUMBER: _builtins.int
+    code: _builtins.str
+    count: _builtins.int
+    def __init__(
+        self,
+        *,
+        code: _builtins.str = ...,
+        count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "count", b"count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ErrorCount: _TypeAlias = ErrorCount  # noqa: Y015
+
+@_typing.final
+class QueueTrends(_message.Message):
+    """What a queue did over the whole of a range, and point by point."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    QUEUE_FIELD_NUMBER: _builtins.int
+    POINTS_FIELD_NUMBER: _builtins.int
+    ERRORS_FIELD_NUMBER: _builtins.int
+    TOTAL_FIELD_NUMBER: _builtins.int
+    queue: _builtins.str
+    """Empty: all queues together."""
+    @_builtins.property
+    def points(self) -> _containers.RepeatedCompositeFieldContainer[Global___TrendPoint]:
+        """Without gaps, oldest first; a stretch of which nothing is known has zeros."""
+
+    @_builtins.property
+    def errors(self) -> _containers.RepeatedCompositeFieldContainer[Global___ErrorCount]:
+        """Most frequent first."""
+
+    @_builtins.property
+    def total(self) -> Global___TrendPoint:
+        """The whole range as one stretch."""
+
+    def __init__(
+        self,
+        *,
+        queue: _builtins.str = ...,
+        points: _abc.Iterable[Global___TrendPoint] | None = ...,
+        errors: _abc.Iterable[Global___ErrorCount] | None = ...,
+        total: Global___TrendPoint | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["total", b"total"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["errors", b"errors", "points", b"points", "queue", b"queue", "total", b"total"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___QueueTrends: _TypeAlias = QueueTrends  # noqa: Y015

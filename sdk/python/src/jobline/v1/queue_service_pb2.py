@@ -22,49 +22,63 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from jobline.v1 import job_pb2 as jobline_dot_v1_dot_job__pb2
 from jobline.v1 import queue_pb2 as jobline_dot_v1_dot_queue__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ejobline/v1/queue_service.proto\x12\njobline.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16jobline/v1/queue.proto\"\x13\n\x11ListQueuesRequest\"7\n\x12ListQueuesResponse\x12!\n\x06queues\x18\x01 \x03(\x0b\x32\x11.jobline.v1.Queue\"6\n\x0fGetQueueRequest\x12\r\n\x05queue\x18\x01 \x01(\t\x12\x14\n\x0cwith_history\x18\x02 \x01(\x08\"4\n\x10GetQueueResponse\x12 \n\x05queue\x18\x01 \x01(\x0b\x32\x11.jobline.v1.Queue\"2\n\x11PauseQueueRequest\x12\r\n\x05queue\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"6\n\x12PauseQueueResponse\x12 \n\x05queue\x18\x01 \x01(\x0b\x32\x11.jobline.v1.Queue\"#\n\x12ResumeQueueRequest\x12\r\n\x05queue\x18\x01 \x01(\t\"7\n\x13ResumeQueueResponse\x12 \n\x05queue\x18\x01 \x01(\x0b\x32\x11.jobline.v1.Queue\"!\n\x10PruneJobsRequest\x12\r\n\x05queue\x18\x01 \x01(\t\"$\n\x11PruneJobsResponse\x12\x0f\n\x07removed\x18\x01 \x01(\x03\"N\n\x0fRunChoreRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12-\n\tfire_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"#\n\x10RunChoreResponse\x12\x0f\n\x07granted\x18\x01 \x01(\x08\"\x14\n\x12ListWorkersRequest\">\n\x13ListWorkersResponse\x12\'\n\x07workers\x18\x01 \x03(\x0b\x32\x16.jobline.v1.WorkerInfo\"$\n\x12\x44rainWorkerRequest\x12\x0e\n\x06worker\x18\x01 \x01(\t\">\n\x13\x44rainWorkerResponse\x12\'\n\x07workers\x18\x01 \x03(\x0b\x32\x16.jobline.v1.WorkerInfo2\xf0\x04\n\x0cQueueService\x12K\n\nListQueues\x12\x1d.jobline.v1.ListQueuesRequest\x1a\x1e.jobline.v1.ListQueuesResponse\x12\x45\n\x08GetQueue\x12\x1b.jobline.v1.GetQueueRequest\x1a\x1c.jobline.v1.GetQueueResponse\x12K\n\nPauseQueue\x12\x1d.jobline.v1.PauseQueueRequest\x1a\x1e.jobline.v1.PauseQueueResponse\x12N\n\x0bResumeQueue\x12\x1e.jobline.v1.ResumeQueueRequest\x1a\x1f.jobline.v1.ResumeQueueResponse\x12H\n\tPruneJobs\x12\x1c.jobline.v1.PruneJobsRequest\x1a\x1d.jobline.v1.PruneJobsResponse\x12\x45\n\x08RunChore\x12\x1b.jobline.v1.RunChoreRequest\x1a\x1c.jobline.v1.RunChoreResponse\x12N\n\x0bListWorkers\x12\x1e.jobline.v1.ListWorkersRequest\x1a\x1f.jobline.v1.ListWorkersResponse\x12N\n\x0b\x44rainWorker\x12\x1e.jobline.v1.DrainWorkerRequest\x1a\x1f.jobline.v1.DrainWorkerResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ejobline/v1/queue_service.proto\x12\njobline.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x14jobline/v1/job.proto\x1a\x16jobline/v1/queue.proto\"\x13\n\x11ListQueuesRequest\"7\n\x12ListQueuesResponse\x12!\n\x06queues\x18\x01 \x03(\x0b\x32\x11.jobline.v1.Queue\"6\n\x0fGetQueueRequest\x12\r\n\x05queue\x18\x01 \x01(\t\x12\x14\n\x0cwith_history\x18\x02 \x01(\x08\"4\n\x10GetQueueResponse\x12 \n\x05queue\x18\x01 \x01(\x0b\x32\x11.jobline.v1.Queue\"2\n\x11PauseQueueRequest\x12\r\n\x05queue\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"6\n\x12PauseQueueResponse\x12 \n\x05queue\x18\x01 \x01(\x0b\x32\x11.jobline.v1.Queue\"#\n\x12ResumeQueueRequest\x12\r\n\x05queue\x18\x01 \x01(\t\"7\n\x13ResumeQueueResponse\x12 \n\x05queue\x18\x01 \x01(\x0b\x32\x11.jobline.v1.Queue\"O\n\x14SetQueueLimitRequest\x12\r\n\x05queue\x18\x01 \x01(\t\x12\x18\n\x0bmax_running\x18\x02 \x01(\x05H\x00\x88\x01\x01\x42\x0e\n\x0c_max_running\"9\n\x15SetQueueLimitResponse\x12 \n\x05queue\x18\x01 \x01(\x0b\x32\x11.jobline.v1.Queue\"[\n\x10GetTrendsRequest\x12\r\n\x05queue\x18\x01 \x01(\t\x12(\n\x05range\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0e\n\x06points\x18\x03 \x01(\x05\"<\n\x11GetTrendsResponse\x12\'\n\x06trends\x18\x01 \x03(\x0b\x32\x17.jobline.v1.QueueTrends\"{\n\x11ListEventsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\r\n\x05queue\x18\x03 \x01(\t\x12\r\n\x05\x61\x63tor\x18\x04 \x01(\t\x12\x0c\n\x04name\x18\x05 \x01(\t\x12\x13\n\x0bwith_system\x18\x06 \x01(\x08\"S\n\x12ListEventsResponse\x12$\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x14.jobline.v1.JobEvent\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"!\n\x10PruneJobsRequest\x12\r\n\x05queue\x18\x01 \x01(\t\"$\n\x11PruneJobsResponse\x12\x0f\n\x07removed\x18\x01 \x01(\x03\"N\n\x0fRunChoreRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12-\n\tfire_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"#\n\x10RunChoreResponse\x12\x0f\n\x07granted\x18\x01 \x01(\x08\"\'\n\x12ListWorkersRequest\x12\x11\n\twith_jobs\x18\x01 \x01(\x08\">\n\x13ListWorkersResponse\x12\'\n\x07workers\x18\x01 \x03(\x0b\x32\x16.jobline.v1.WorkerInfo\"$\n\x12\x44rainWorkerRequest\x12\x0e\n\x06worker\x18\x01 \x01(\t\">\n\x13\x44rainWorkerResponse\x12\'\n\x07workers\x18\x01 \x03(\x0b\x32\x16.jobline.v1.WorkerInfo2\xdd\x06\n\x0cQueueService\x12K\n\nListQueues\x12\x1d.jobline.v1.ListQueuesRequest\x1a\x1e.jobline.v1.ListQueuesResponse\x12\x45\n\x08GetQueue\x12\x1b.jobline.v1.GetQueueRequest\x1a\x1c.jobline.v1.GetQueueResponse\x12K\n\nPauseQueue\x12\x1d.jobline.v1.PauseQueueRequest\x1a\x1e.jobline.v1.PauseQueueResponse\x12N\n\x0bResumeQueue\x12\x1e.jobline.v1.ResumeQueueRequest\x1a\x1f.jobline.v1.ResumeQueueResponse\x12T\n\rSetQueueLimit\x12 .jobline.v1.SetQueueLimitRequest\x1a!.jobline.v1.SetQueueLimitResponse\x12H\n\tGetTrends\x12\x1c.jobline.v1.GetTrendsRequest\x1a\x1d.jobline.v1.GetTrendsResponse\x12K\n\nListEvents\x12\x1d.jobline.v1.ListEventsRequest\x1a\x1e.jobline.v1.ListEventsResponse\x12H\n\tPruneJobs\x12\x1c.jobline.v1.PruneJobsRequest\x1a\x1d.jobline.v1.PruneJobsResponse\x12\x45\n\x08RunChore\x12\x1b.jobline.v1.RunChoreRequest\x1a\x1c.jobline.v1.RunChoreResponse\x12N\n\x0bListWorkers\x12\x1e.jobline.v1.ListWorkersRequest\x1a\x1f.jobline.v1.ListWorkersResponse\x12N\n\x0b\x44rainWorker\x12\x1e.jobline.v1.DrainWorkerRequest\x1a\x1f.jobline.v1.DrainWorkerResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'jobline.v1.queue_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_LISTQUEUESREQUEST']._serialized_start=103
-  _globals['_LISTQUEUESREQUEST']._serialized_end=122
-  _globals['_LISTQUEUESRESPONSE']._serialized_start=124
-  _globals['_LISTQUEUESRESPONSE']._serialized_end=179
-  _globals['_GETQUEUEREQUEST']._serialized_start=181
-  _globals['_GETQUEUEREQUEST']._serialized_end=235
-  _globals['_GETQUEUERESPONSE']._serialized_start=237
-  _globals['_GETQUEUERESPONSE']._serialized_end=289
-  _globals['_PAUSEQUEUEREQUEST']._serialized_start=291
-  _globals['_PAUSEQUEUEREQUEST']._serialized_end=341
-  _globals['_PAUSEQUEUERESPONSE']._serialized_start=343
-  _globals['_PAUSEQUEUERESPONSE']._serialized_end=397
-  _globals['_RESUMEQUEUEREQUEST']._serialized_start=399
-  _globals['_RESUMEQUEUEREQUEST']._serialized_end=434
-  _globals['_RESUMEQUEUERESPONSE']._serialized_start=436
-  _globals['_RESUMEQUEUERESPONSE']._serialized_end=491
-  _globals['_PRUNEJOBSREQUEST']._serialized_start=493
-  _globals['_PRUNEJOBSREQUEST']._serialized_end=526
-  _globals['_PRUNEJOBSRESPONSE']._serialized_start=528
-  _globals['_PRUNEJOBSRESPONSE']._serialized_end=564
-  _globals['_RUNCHOREREQUEST']._serialized_start=566
-  _globals['_RUNCHOREREQUEST']._serialized_end=644
-  _globals['_RUNCHORERESPONSE']._serialized_start=646
-  _globals['_RUNCHORERESPONSE']._serialized_end=681
-  _globals['_LISTWORKERSREQUEST']._serialized_start=683
-  _globals['_LISTWORKERSREQUEST']._serialized_end=703
-  _globals['_LISTWORKERSRESPONSE']._serialized_start=705
-  _globals['_LISTWORKERSRESPONSE']._serialized_end=767
-  _globals['_DRAINWORKERREQUEST']._serialized_start=769
-  _globals['_DRAINWORKERREQUEST']._serialized_end=805
-  _globals['_DRAINWORKERRESPONSE']._serialized_start=807
-  _globals['_DRAINWORKERRESPONSE']._serialized_end=869
-  _globals['_QUEUESERVICE']._serialized_start=872
-  _globals['_QUEUESERVICE']._serialized_end=1496
+  _globals['_LISTQUEUESREQUEST']._serialized_start=157
+  _globals['_LISTQUEUESREQUEST']._serialized_end=176
+  _globals['_LISTQUEUESRESPONSE']._serialized_start=178
+  _globals['_LISTQUEUESRESPONSE']._serialized_end=233
+  _globals['_GETQUEUEREQUEST']._serialized_start=235
+  _globals['_GETQUEUEREQUEST']._serialized_end=289
+  _globals['_GETQUEUERESPONSE']._serialized_start=291
+  _globals['_GETQUEUERESPONSE']._serialized_end=343
+  _globals['_PAUSEQUEUEREQUEST']._serialized_start=345
+  _globals['_PAUSEQUEUEREQUEST']._serialized_end=395
+  _globals['_PAUSEQUEUERESPONSE']._serialized_start=397
+  _globals['_PAUSEQUEUERESPONSE']._serialized_end=451
+  _globals['_RESUMEQUEUEREQUEST']._serialized_start=453
+  _globals['_RESUMEQUEUEREQUEST']._serialized_end=488
+  _globals['_RESUMEQUEUERESPONSE']._serialized_start=490
+  _globals['_RESUMEQUEUERESPONSE']._serialized_end=545
+  _globals['_SETQUEUELIMITREQUEST']._serialized_start=547
+  _globals['_SETQUEUELIMITREQUEST']._serialized_end=626
+  _globals['_SETQUEUELIMITRESPONSE']._serialized_start=628
+  _globals['_SETQUEUELIMITRESPONSE']._serialized_end=685
+  _globals['_GETTRENDSREQUEST']._serialized_start=687
+  _globals['_GETTRENDSREQUEST']._serialized_end=778
+  _globals['_GETTRENDSRESPONSE']._serialized_start=780
+  _globals['_GETTRENDSRESPONSE']._serialized_end=840
+  _globals['_LISTEVENTSREQUEST']._serialized_start=842
+  _globals['_LISTEVENTSREQUEST']._serialized_end=965
+  _globals['_LISTEVENTSRESPONSE']._serialized_start=967
+  _globals['_LISTEVENTSRESPONSE']._serialized_end=1050
+  _globals['_PRUNEJOBSREQUEST']._serialized_start=1052
+  _globals['_PRUNEJOBSREQUEST']._serialized_end=1085
+  _globals['_PRUNEJOBSRESPONSE']._serialized_start=1087
+  _globals['_PRUNEJOBSRESPONSE']._serialized_end=1123
+  _globals['_RUNCHOREREQUEST']._serialized_start=1125
+  _globals['_RUNCHOREREQUEST']._serialized_end=1203
+  _globals['_RUNCHORERESPONSE']._serialized_start=1205
+  _globals['_RUNCHORERESPONSE']._serialized_end=1240
+  _globals['_LISTWORKERSREQUEST']._serialized_start=1242
+  _globals['_LISTWORKERSREQUEST']._serialized_end=1281
+  _globals['_LISTWORKERSRESPONSE']._serialized_start=1283
+  _globals['_LISTWORKERSRESPONSE']._serialized_end=1345
+  _globals['_DRAINWORKERREQUEST']._serialized_start=1347
+  _globals['_DRAINWORKERREQUEST']._serialized_end=1383
+  _globals['_DRAINWORKERRESPONSE']._serialized_start=1385
+  _globals['_DRAINWORKERRESPONSE']._serialized_end=1447
+  _globals['_QUEUESERVICE']._serialized_start=1450
+  _globals['_QUEUESERVICE']._serialized_end=2311
 # @@protoc_insertion_point(module_scope)

@@ -54,6 +54,21 @@ class QueueServiceStub:
                 request_serializer=jobline_dot_v1_dot_queue__service__pb2.ResumeQueueRequest.SerializeToString,
                 response_deserializer=jobline_dot_v1_dot_queue__service__pb2.ResumeQueueResponse.FromString,
                 _registered_method=True)
+        self.SetQueueLimit = channel.unary_unary(
+                '/jobline.v1.QueueService/SetQueueLimit',
+                request_serializer=jobline_dot_v1_dot_queue__service__pb2.SetQueueLimitRequest.SerializeToString,
+                response_deserializer=jobline_dot_v1_dot_queue__service__pb2.SetQueueLimitResponse.FromString,
+                _registered_method=True)
+        self.GetTrends = channel.unary_unary(
+                '/jobline.v1.QueueService/GetTrends',
+                request_serializer=jobline_dot_v1_dot_queue__service__pb2.GetTrendsRequest.SerializeToString,
+                response_deserializer=jobline_dot_v1_dot_queue__service__pb2.GetTrendsResponse.FromString,
+                _registered_method=True)
+        self.ListEvents = channel.unary_unary(
+                '/jobline.v1.QueueService/ListEvents',
+                request_serializer=jobline_dot_v1_dot_queue__service__pb2.ListEventsRequest.SerializeToString,
+                response_deserializer=jobline_dot_v1_dot_queue__service__pb2.ListEventsResponse.FromString,
+                _registered_method=True)
         self.PruneJobs = channel.unary_unary(
                 '/jobline.v1.QueueService/PruneJobs',
                 request_serializer=jobline_dot_v1_dot_queue__service__pb2.PruneJobsRequest.SerializeToString,
@@ -109,6 +124,41 @@ class QueueServiceServicer:
 
         Errors:
         NOT_FOUND / QUEUE_NOT_FOUND
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetQueueLimit(self, request, context):
+        """Has at most so many jobs of the queue run at once from now on, over restarts, until it is reset to the policy's. Jobs that
+        run already go on.
+
+        Errors:
+        NOT_FOUND / QUEUE_NOT_FOUND
+        INVALID_ARGUMENT / INVALID_FIELD              `max_running` is not 1 to 100 000
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetTrends(self, request, context):
+        """What queues did in the last minutes, hours or days. Kept for 8 days.
+
+        Errors:
+        NOT_FOUND / QUEUE_NOT_FOUND
+        INVALID_ARGUMENT / INVALID_FIELD              `range` is not 1 minute to 8 days, `points` not 1 to 500
+        RESOURCE_EXHAUSTED / TOO_BROAD                a day of it took more than 5 s: name a queue
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListEvents(self, request, context):
+        """The history of acts, newest first: what was done to jobs, queues and workers, by whom.
+
+        Errors:
+        INVALID_ARGUMENT / INVALID_FIELD              a bad filter, page size or page token
+        RESOURCE_EXHAUSTED / TOO_BROAD                the search took more than 5 s: name fewer things that seldom happen
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -175,6 +225,21 @@ def add_QueueServiceServicer_to_server(servicer, server):
                     servicer.ResumeQueue,
                     request_deserializer=jobline_dot_v1_dot_queue__service__pb2.ResumeQueueRequest.FromString,
                     response_serializer=jobline_dot_v1_dot_queue__service__pb2.ResumeQueueResponse.SerializeToString,
+            ),
+            'SetQueueLimit': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetQueueLimit,
+                    request_deserializer=jobline_dot_v1_dot_queue__service__pb2.SetQueueLimitRequest.FromString,
+                    response_serializer=jobline_dot_v1_dot_queue__service__pb2.SetQueueLimitResponse.SerializeToString,
+            ),
+            'GetTrends': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetTrends,
+                    request_deserializer=jobline_dot_v1_dot_queue__service__pb2.GetTrendsRequest.FromString,
+                    response_serializer=jobline_dot_v1_dot_queue__service__pb2.GetTrendsResponse.SerializeToString,
+            ),
+            'ListEvents': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListEvents,
+                    request_deserializer=jobline_dot_v1_dot_queue__service__pb2.ListEventsRequest.FromString,
+                    response_serializer=jobline_dot_v1_dot_queue__service__pb2.ListEventsResponse.SerializeToString,
             ),
             'PruneJobs': grpc.unary_unary_rpc_method_handler(
                     servicer.PruneJobs,
@@ -305,6 +370,87 @@ class QueueService:
             '/jobline.v1.QueueService/ResumeQueue',
             jobline_dot_v1_dot_queue__service__pb2.ResumeQueueRequest.SerializeToString,
             jobline_dot_v1_dot_queue__service__pb2.ResumeQueueResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetQueueLimit(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/jobline.v1.QueueService/SetQueueLimit',
+            jobline_dot_v1_dot_queue__service__pb2.SetQueueLimitRequest.SerializeToString,
+            jobline_dot_v1_dot_queue__service__pb2.SetQueueLimitResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetTrends(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/jobline.v1.QueueService/GetTrends',
+            jobline_dot_v1_dot_queue__service__pb2.GetTrendsRequest.SerializeToString,
+            jobline_dot_v1_dot_queue__service__pb2.GetTrendsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListEvents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/jobline.v1.QueueService/ListEvents',
+            jobline_dot_v1_dot_queue__service__pb2.ListEventsRequest.SerializeToString,
+            jobline_dot_v1_dot_queue__service__pb2.ListEventsResponse.FromString,
             options,
             channel_credentials,
             insecure,
