@@ -114,7 +114,7 @@ class Watchers:
             while True:
                 with contextlib.suppress(TimeoutError, *OUTAGE):
                     async with asyncio.timeout(rng.uniform(*_LASTS)):
-                        stream = client.watch(queue=seen.queue, resume_after=seen.last, patience=5.0)
+                        stream = client.watch(queues=[seen.queue], resume_after=seen.last, patience=5.0)
                         async with contextlib.aclosing(stream) as changes:
                             async for change in changes:
                                 seen.note(change)

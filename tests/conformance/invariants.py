@@ -12,8 +12,8 @@ from collections.abc import Iterable, Sequence
 
 from conformance.journal import Entry
 from support.invariants import AttemptRow, Evidence, JobRow, illegal_path, violations
-from support.queue_calls import Watch
 from support.queue_service import QueueServiceUnderTest
+from support.queue_watch import Watch
 
 __all__ = ["check_invariants"]
 

@@ -15,8 +15,9 @@ from conformance.workers import RunningWorker, WorkerKind
 from jobline.v1 import job_pb2, job_service_pb2, queue_service_pb2
 from jobline.v1 import work_service_pb2 as pb
 from support.eventually import eventually_blocking
-from support.queue_calls import Calls, Watch, new_job
+from support.queue_calls import Calls, new_job
 from support.queue_service import QueueServiceUnderTest
+from support.queue_watch import Watch
 
 __all__ = ["LEASE", "POLICIES", "Scene", "part_names", "scene_of"]
 
@@ -78,7 +79,7 @@ class Scene:
         self.queue = queue
         self.job_ids: list[str] = []
         self.workers: list[RunningWorker] = []
-        self.watch = Watch(calls, queue=queue)
+        self.watch = Watch(calls, queues=[queue])
 
     # ---- workers ----------------------------------------------------------------------------------------------------
 

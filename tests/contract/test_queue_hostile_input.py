@@ -84,23 +84,36 @@ def test_a_job_at_the_end_of_time_can_be_read(calls: Calls):
     late = new_job("hostile-late", run_at={"seconds": 253_402_300_798, "nanos": 999_999_999})
     (job_id,) = calls.enqueue(late)
     assert calls.job(job_id).run_at.seconds in (253_402_300_798, 253_402_300_799)
-    assert calls.jobs.ListJobs(job_service_pb2.ListJobsRequest(queue="hostile-late")).jobs[0].id == job_id
+    assert calls.list_jobs("hostile-late")[0].id == job_id
 
 
 LISTS: list[tuple[str, job_service_pb2.ListJobsRequest]] = [
     ("page_size", job_service_pb2.ListJobsRequest(page_size=501)),
     ("page_size", job_service_pb2.ListJobsRequest(page_size=-1)),
     ("page_token", job_service_pb2.ListJobsRequest(page_token="'; DROP TABLE jobline.jobs; --")),
-    ("states[1]", job_service_pb2.ListJobsRequest(states=[job_pb2.JOB_STATE_FAILED, job_pb2.JOB_STATE_UNSPECIFIED])),
-    ("states[0]", job_service_pb2.ListJobsRequest(states=[99])),  # type: ignore[list-item]
-    ("queue", job_service_pb2.ListJobsRequest(queue="\0")),
-    ("kind", job_service_pb2.ListJobsRequest(kind="k" * 65)),
-    ("owner", job_service_pb2.ListJobsRequest(owner="a\0")),
-    ("labels", job_service_pb2.ListJobsRequest(labels={"\0": "x"})),
-    ("created_after", job_service_pb2.ListJobsRequest(created_after={"seconds": MAX_INT64})),
-    (
-        "created_before",
-        job_service_pb2.ListJobsRequest(created_before={"seconds": 253_402_300_799, "nanos": 999_999_999}),
+    ("page_token", job_service_pb2.ListJobsRequest(page_token=str(uuid.UUID(int=7)))),
+    ("order", job_service_pb2.ListJobsRequest(order=99)),  # type: ignore[arg-type]
+    *(
+        (f"filter.{field}", job_service_pb2.ListJobsRequest(filter=chosen))
+        for field, chosen in (
+            (
+                "states[1]",
+                job_service_pb2.JobFilter(states=[job_pb2.JOB_STATE_FAILED, job_pb2.JOB_STATE_UNSPECIFIED]),
+            ),
+            ("states[0]", job_service_pb2.JobFilter(states=[99])),  # type: ignore[list-item]
+            ("queues[1]", job_service_pb2.JobFilter(queues=["q", "\0"])),
+            ("queues", job_service_pb2.JobFilter(queues=["q"] * 1001)),
+            ("kind", job_service_pb2.JobFilter(kind="k" * 65)),
+            ("owner", job_service_pb2.JobFilter(owner="a\0")),
+            ("error", job_service_pb2.JobFilter(error="e" * 256)),
+            ("error", job_service_pb2.JobFilter(error="a\0")),
+            ("labels", job_service_pb2.JobFilter(labels={"\0": "x"})),
+            ("created_after", job_service_pb2.JobFilter(created_after={"seconds": MAX_INT64})),
+            (
+                "created_before",
+                job_service_pb2.JobFilter(created_before={"seconds": 253_402_300_799, "nanos": 999_999_999}),
+            ),
+        )
     ),
 ]
 
@@ -117,7 +130,7 @@ def test_a_bad_filter_is_refused_by_name(calls: Calls, field: str, request_: job
     [
         job_service_pb2.WatchJobsRequest(ids=["x"]),
         job_service_pb2.WatchJobsRequest(ids=[str(uuid.uuid4())] * 1001),
-        job_service_pb2.WatchJobsRequest(queue="\0"),
+        job_service_pb2.WatchJobsRequest(queues=["\0"]),
         job_service_pb2.WatchJobsRequest(owner="\0"),
     ],
     ids=["no id", "too many ids", "queue", "owner"],
@@ -129,7 +142,7 @@ def test_a_bad_watch_is_refused(calls: Calls, request_: job_service_pb2.WatchJob
 
 @pytest.mark.parametrize("resume_after", ["1-" + "9" * 5000, "x", "-1", "1-\0"])
 def test_a_resume_from_nowhere_starts_anew(calls: Calls, resume_after: str):
-    request = job_service_pb2.WatchJobsRequest(queue="hostile-nothing", resume_after=resume_after)
+    request = job_service_pb2.WatchJobsRequest(queues=["hostile-nothing"], resume_after=resume_after)
     stream = calls.jobs.WatchJobs(request)
     assert next(stream).resync
     stream.cancel()

@@ -45,7 +45,9 @@ COLUMNS = {
     "body",
     "jobline.past_messages": "id job_id owner business_id communication_id priority max_attempts payload created_at seq "
     "status scheduled_at started_at completed_at attempts last_error updated_at",
-    "jobline.queues": "name paused changed_at",
+    "jobline.queue_minutes": "queue minute ready delayed running enqueued started succeeded failed cancelled retried waits "
+    "runs errors",
+    "jobline.queues": "name paused changed_at paused_by paused_at pause_reason max_running",
     "jobline.schema_version": "version_num",
     "jobline.steps": "job_id name attempt output seconds finished_at",
     "public.blog_posts": "id user_id organization_id title content meta_description topic_data generation_metadata status "

@@ -11,7 +11,6 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from jobline.client import AsyncJoblineClient
-from jobline.v1 import job_service_pb2
 from support.communications import Business
 from support.content_owner import ContentOwner
 from support.email_user import QUEUE, User
@@ -66,7 +65,7 @@ async def client(service: QueueServiceUnderTest) -> AsyncIterator[AsyncJoblineCl
 @pytest.fixture
 def operator(calls: Calls) -> Calls:
     """An operator who finds the e-mail queue empty."""
-    for job in calls.jobs.ListJobs(job_service_pb2.ListJobsRequest(queue=QUEUE, page_size=500)).jobs:
+    for job in calls.list_jobs(QUEUE):
         calls.delete(job.id)
     return calls
 

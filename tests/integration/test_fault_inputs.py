@@ -42,7 +42,7 @@ async def test_f2_kills_before_the_commit_and_while_a_worker_reads_lose_and_doub
         stored = await upload
         again = await client.enqueue_with_input(NewJob(QUEUE, "test"), iter(ITEMS), request_id=request_id)
         assert (again.id, again.deduplicated) == (stored.id, True)
-        assert [job.id async for job in client.list()] == [stored.id]
+        assert [job.id async for job in client.list_jobs()] == [stored.id]
         assert await _read_over_a_restart(service, client) == ITEMS
 
 

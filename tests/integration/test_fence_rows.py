@@ -282,7 +282,11 @@ FENCES: dict[str, tuple[Scenario, *tuple[Mutation, ...]]] = {
     ),
     "pause_queue: again": (
         pause_again,
-        Mutation(f"{SQL}/pause_queue.sql", "ON CONFLICT (name) DO UPDATE SET", "--"),
+        Mutation(
+            f"{SQL}/pause_queue.sql",
+            "ON CONFLICT (name) DO UPDATE SET",
+            "ON CONFLICT (name) DO UPDATE SET name = NULL,",
+        ),
     ),
     "enqueue_job: once": (
         partial(enqueue_again, 1),

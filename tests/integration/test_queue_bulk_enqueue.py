@@ -50,7 +50,7 @@ def inserts_wait(database_url: str) -> bool:
 
 
 def count(calls: Calls, queue: str) -> int:
-    return len(calls.jobs.ListJobs(job_pb.ListJobsRequest(queue=queue, page_size=500)).jobs)
+    return len(calls.list_jobs(queue))
 
 
 def outcome(act: Callable[[], list[str]]) -> list[str] | str:

@@ -29,7 +29,7 @@ def test_higher_priority_goes_first_then_the_earlier_one(calls: Calls, queue: st
 def test_a_job_is_not_claimed_before_its_time(calls: Calls, queue: str):
     (late,) = calls.enqueue(new_job(queue, run_at=in_seconds(calls, 1)))
     (soon,) = calls.enqueue(new_job(queue))
-    assert calls.job(late).position == 0
+    assert [calls.job(each).position for each in (soon, late)] == [1, 2]
     assert [run.job_id for run in calls.claim(queue, most=10)] == [soon]
     run = calls.claim_one(queue)
     found = calls.job(late)

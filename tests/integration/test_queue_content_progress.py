@@ -1,28 +1,18 @@
-"""What a run looks like while it runs: progress, labels and estimates, polled and watched."""
+"""What a run looks like while it runs: progress, labels and estimates, polled."""
 
 from __future__ import annotations
-
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
 
 from jobline.v1 import content_service_pb2 as pb
 from support.content_owner import (
     GENERATION,
     STEPS,
     ContentOwner,
-    ContentWatch,
     analysed_page,
     analysis_result,
     report_step,
 )
 from support.eventually import eventually_blocking
 from support.generation_jobs import result
-from support.queue_service import QueueServiceUnderTest, queue_service
-from support.stack import Databases
-
-QUEUED, DONE = ("queued", 0, ""), ("succeeded", 100, "")
 
 
 def shown(owner: ContentOwner, job_id: str) -> tuple[int, str]:
@@ -34,9 +24,6 @@ def await_shown(owner: ContentOwner, job_id: str, progress: int, step: str) -> p
     told = (progress, step)
     eventually_blocking(lambda: shown(owner, job_id) == told, what=f"{told}, not {shown(owner, job_id)}")
     return owner.job(job_id)
-
-
-# ---- polled -------------------------------------------------------------------------------------------------------------
 
 
 def test_the_four_steps_are_told_in_order_and_the_progress_rises(owner: ContentOwner):
@@ -56,9 +43,8 @@ def test_the_four_steps_are_told_in_order_and_the_progress_rises(owner: ContentO
     assert [label for label in dict.fromkeys(job.current_step for job in seen) if label] == list(STEPS.values())
     changed = [job.updated_at.ToNanoseconds() for job in seen]
     assert changed == sorted(changed)
-    estimates = [job.estimated_seconds_remaining for job in seen[:-1]]
-    assert estimates == sorted(estimates, reverse=True)
-    assert estimates[-1] == 0
+    assert all(job.estimated_seconds_remaining >= 0 for job in seen[:-1])
+    assert not seen[-1].HasField("estimated_seconds_remaining")
 
 
 def test_steps_that_are_not_of_the_four_do_not_mislead(owner: ContentOwner):
@@ -85,97 +71,18 @@ def test_a_text_is_at_ten_percent_until_it_is_there(owner: ContentOwner):
 
 
 def test_estimates_follow_how_long_jobs_take(owner: ContentOwner):
+    """The first guess is 30 seconds; runs of these tests take less than one."""
+    owner.analysed()
+    job_id, _ = owner.begin()
+    shown_job = owner.job(job_id)
+    assert shown_job.estimated_seconds_remaining < 10
+    told = owner.operator.job(job_id).eta.p50.ToTimedelta().total_seconds()
+    assert abs(shown_job.estimated_seconds_remaining - told) <= 1
+
+
+def test_the_mean_of_how_long_jobs_take_is_kept_for_a_first_guess(owner: ContentOwner):
     mean = "SELECT seconds FROM jobline.content_durations WHERE kind = 'website_analysis'"
     ((before,),) = owner.service.execute(mean)
     owner.analysed()
     ((after,),) = owner.service.execute(mean)
     assert 0.8 * before <= after < 0.8 * before + 0.2 * 60
-    job_id, _ = owner.begin()
-    assert owner.job(job_id).estimated_seconds_remaining == round(after)
-
-
-# ---- watched ------------------------------------------------------------------------------------------------------------
-
-
-def test_a_watch_tells_the_present_every_change_and_the_end(owner: ContentOwner):
-    job_id = owner.analyse()
-    watch = ContentWatch(owner, job_id)
-    watch.await_seen(*QUEUED)
-    run = owner.claim()
-    watch.await_seen("running", 0, "Analyzing website…")
-    report_step(owner.operator, run, "generate_audiences", 1, 2)
-    watch.await_seen("running", 38, "Generating audiences…")
-    owner.operator.report(run, analyze_website=analysed_page())
-    owner.operator.complete(run, analysis_result())
-    assert watch.await_end() is None
-    assert watch.seen()[-1] == DONE
-    assert watch.jobs[-1].result_json
-    assert [progress for _, progress, _ in watch.seen()] == sorted(progress for _, progress, _ in watch.seen())
-
-
-def test_a_burst_of_changes_is_told_by_its_last_one(owner: ContentOwner):
-    job_id, run = owner.begin()
-    watch = ContentWatch(owner, job_id)
-    watch.await_seen("running", 0, "Analyzing website…")
-    for current in range(1, 101):
-        report_step(owner.operator, run, "analyze_website", current, 100)
-    watch.await_seen("running", 25, "Analyzing website…")
-    assert len(watch.jobs) < 50
-    owner.operator.fail(run, "FETCH_FAILED", message="Could not fetch it: HTTP 503")
-    assert watch.await_end() is None
-    assert (watch.jobs[-1].error, watch.jobs[-1].error_code) == ("Could not fetch it: HTTP 503", "FETCH_FAILED")
-
-
-def test_a_job_that_has_ended_is_told_once(owner: ContentOwner):
-    job_id = owner.analyse()
-    owner.cancel(job_id)
-    watch = ContentWatch(owner, job_id)
-    assert watch.await_end() is None
-    assert [(job.error, job.error_code) for job in watch.jobs] == [("Cancelled", "CANCELLED")]
-
-
-def test_a_watch_ends_with_a_cancel_and_with_a_removal(owner: ContentOwner):
-    cancelled, removed = owner.analyse(), owner.analyse()
-    watches = [ContentWatch(owner, cancelled), ContentWatch(owner, removed)]
-    for watch in watches:
-        watch.await_seen(*QUEUED)
-    owner.cancel(cancelled)
-    assert watches[0].await_end() is None
-    assert watches[0].jobs[-1].error_code == "CANCELLED"
-    owner.operator.delete(removed)
-    refusal = watches[1].await_end()
-    assert refusal is not None
-    assert refusal.reason == "JOB_NOT_FOUND"
-
-
-def test_nobody_watches_the_job_of_another(owner: ContentOwner, visitor: ContentOwner):
-    refusal = ContentWatch(visitor, owner.analyse()).await_end()
-    assert refusal is not None
-    assert refusal.reason == "JOB_NOT_FOUND"
-
-
-@pytest.fixture
-def mortal(databases: Databases, tmp_path: Path) -> Iterator[QueueServiceUnderTest]:
-    with databases.fresh() as url, queue_service(url, tmp_path) as running:
-        yield running
-
-
-def test_a_watch_breaks_with_its_service_and_is_opened_again(mortal: QueueServiceUnderTest):
-    owner = ContentOwner(mortal)
-    job_id, run = owner.begin()
-    report_step(owner.operator, run, "generate_images", 1, 2)
-    watch = ContentWatch(owner, job_id)
-    watch.await_seen("running", 88, "Generating images…")
-    mortal.stop()
-    refusal = watch.await_end()
-    assert refusal is not None
-    assert refusal.status == "UNAVAILABLE"
-    mortal.start()
-    owner.calls.channel_ready()
-    again = ContentWatch(owner, job_id)
-    again.await_seen("running", 88, "Generating images…")
-    owner.operator.channel_ready()
-    owner.operator.complete(run, analysis_result())
-    assert again.await_end() is None
-    assert again.seen()[-1] == DONE
-    owner.close()

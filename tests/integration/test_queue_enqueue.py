@@ -21,8 +21,7 @@ T = TypeVar("T")
 
 def stored(calls: Calls, queue: str) -> list[job_pb2.Job]:
     """The queue's jobs, oldest first."""
-    listed = calls.jobs.ListJobs(job_pb.ListJobsRequest(queue=queue, page_size=500)).jobs
-    return sorted(listed, key=lambda job: job.seq)
+    return sorted(calls.list_jobs(queue), key=lambda job: job.seq)
 
 
 def at_once(count: int, act: Callable[[int], T]) -> list[T]:
@@ -71,8 +70,9 @@ def test_pages_visit_every_job_once_newest_first(calls: Calls, queue: str):
     ids = calls.enqueue(*(new_job(queue) for _ in range(25)))
     found: list[str] = []
     token = ""
+    chosen = job_pb.JobFilter(queues=[queue])
     while token or not found:
-        page = calls.jobs.ListJobs(job_pb.ListJobsRequest(queue=queue, page_size=10, page_token=token))
+        page = calls.jobs.ListJobs(job_pb.ListJobsRequest(filter=chosen, page_size=10, page_token=token))
         found += [job.id for job in page.jobs]
         token = page.next_page_token
     assert found == ids[::-1]

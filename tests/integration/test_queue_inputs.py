@@ -71,7 +71,7 @@ def test_the_run_reads_what_was_sent_value_for_value(calls: Calls, queue: str):
     stored = enqueue(calls, *sent, job=new_job(queue, {"beside": True}))
     assert (stored.items, stored.job.deduplicated) == (7, False)
     assert calls.job(stored.job.id).input_items == 7
-    (listed,) = calls.jobs.ListJobs(pb.ListJobsRequest(queue=queue)).jobs
+    (listed,) = calls.list_jobs(queue)
     assert listed.input_items == 7
     run = calls.claim_one(queue)
     assert json.loads(run.payload_json) == {"beside": True}
@@ -120,7 +120,7 @@ def test_a_bad_chunk_is_named_and_nothing_is_stored(
     refusal = refusal_of(calls, reason, messages([1], chunk, [2], job=new_job(queue)))
     assert refusal.fields == ((field,) if field else ())
     assert refusal.message.startswith("chunks[1]:")
-    assert not calls.jobs.ListJobs(pb.ListJobsRequest(queue=queue)).jobs
+    assert not calls.list_jobs(queue)
     eventually_blocking(lambda: staged(service) == 0, what="what was staged is gone")
 
 
@@ -207,7 +207,7 @@ def test_a_call_that_breaks_off_leaves_nothing(calls: Calls, service: QueueServi
     call.cancel()
     goes_on.set()
     eventually_blocking(lambda: staged(service) == 0, what="what was staged is gone")
-    assert not calls.jobs.ListJobs(pb.ListJobsRequest(queue=queue)).jobs
+    assert not calls.list_jobs(queue)
 
 
 def test_a_stale_lease_reads_nothing_more(calls: Calls, queue: str):

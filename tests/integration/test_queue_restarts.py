@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -9,8 +10,9 @@ import pytest
 
 from jobline.v1 import queue_service_pb2, work_service_pb2
 from support.email_user import User
-from support.queue_calls import Calls, RawWorker, Watch, new_job
+from support.queue_calls import Calls, RawWorker, new_job
 from support.queue_service import QueueServiceUnderTest, queue_service
+from support.queue_watch import Watch
 from support.stack import Databases
 
 POLICIES = """
@@ -46,7 +48,7 @@ class Crash:
         calls.report(self.claimed[0], "two", one=1)
         calls.complete(self.claimed[1])
         calls.enqueue(new_job("paused"))
-        calls.queues.PauseQueue(queue_service_pb2.PauseQueueRequest(queue="paused"))
+        calls.queues.PauseQueue(queue_service_pb2.PauseQueueRequest(queue="paused", reason="a flood"))
         self.user.submit(5)
         self.positions = [(item.id, item.position) for item in self.user.items()]
         (self.undelivered,) = calls.enqueue(new_job("one"))
@@ -107,7 +109,9 @@ def test_a_job_that_was_claimed_but_never_arrived_before_a_kill_costs_no_attempt
 
 
 def test_a_pause_survives_a_kill(crash: Crash):
-    assert crash.calls.queues.GetQueue(queue_service_pb2.GetQueueRequest(queue="paused")).queue.paused
+    queue = crash.calls.queues.GetQueue(queue_service_pb2.GetQueueRequest(queue="paused")).queue
+    assert (queue.paused, queue.pause.actor, queue.pause.reason) == (True, "service:operator", "a flood")
+    assert abs(queue.pause.since.ToMicroseconds() / 1e6 - time.time()) < 300
     assert crash.calls.claim("paused") == []
 
 
@@ -127,7 +131,7 @@ def test_a_stop_drains_workers_and_ends_watches_and_both_go_on_after_the_start(
             (job_id,) = calls.enqueue(new_job("test"))
             (run,) = worker.await_jobs(1)
             worker.heartbeat(run)
-            watch = Watch(calls, queue="test")
+            watch = Watch(calls, queues=["test"])
             watch.await_states(job_id, "running")
             service.stop()
             ends = [worker.await_end(), watch.await_end()]
@@ -138,7 +142,7 @@ def test_a_stop_drains_workers_and_ends_watches_and_both_go_on_after_the_start(
         ]
         service.start()
         with Calls(service.address, service.operator_token) as calls:
-            again = Watch(calls, queue="test", resume_after=watch.messages[-1].change_id)
+            again = Watch(calls, queues=["test"], resume_after=watch.messages[-1].change_id)
             again.await_states(job_id, "running")
             assert again.messages[0].resync
             resumed = RawWorker(calls, "test", session=worker.session, held=[run])

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from google.protobuf.timestamp_pb2 import Timestamp
-
-from jobline.v1 import job_pb2, queue_service_pb2
-from support.queue_calls import Calls, RawWorker, Watch, new_job
+from jobline.v1 import job_pb2
+from support.queue_calls import Calls, new_job
+from support.queue_watch import Watch
 
 
 def test_a_watch_of_named_jobs_tells_their_state_then_every_change_and_ends_with_them(calls: Calls, queue: str):
@@ -34,7 +33,7 @@ def test_a_watch_of_jobs_that_have_ended_tells_their_end_and_is_over(calls: Call
 
 def test_a_watch_of_a_queue_tells_new_jobs_and_removals_and_nothing_of_others(calls: Calls, queue: str):
     (before,) = calls.enqueue(new_job(queue))
-    watch = Watch(calls, queue=queue)
+    watch = Watch(calls, queues=[queue])
     watch.await_messages(1)
     (other,) = calls.enqueue(new_job(f"{queue}-other"))
     (new,) = calls.enqueue(new_job(queue))
@@ -46,8 +45,9 @@ def test_a_watch_of_a_queue_tells_new_jobs_and_removals_and_nothing_of_others(ca
 
 
 def test_a_watch_of_a_queue_tells_the_removal_of_a_job_that_had_ended(calls: Calls, queue: str):
-    watch = Watch(calls, queue=queue)
+    watch = Watch(calls, queues=[queue])
     (job_id,) = calls.enqueue(new_job(queue))
+    watch.await_states(job_id, "pending")
     calls.complete(calls.claim_one(queue))
     calls.delete(job_id)
     watch.await_states(job_id, "pending", "running", "succeeded", "removed")
@@ -87,7 +87,7 @@ def test_a_watch_that_is_cut_off_within_the_present_state_is_told_all_of_it_agai
     whole.await_messages(3)
     assert [bool(message.change_id) for message in whole.messages] == [False, False, True]
     whole.cancel()
-    known = Watch(calls, queue=queue, resume_after="0-17")
+    known = Watch(calls, queues=[queue], resume_after="0-17")
     known.await_messages(2)
     assert [(message.resync, bool(message.change_id)) for message in known.messages] == [(True, False), (False, True)]
     known.cancel()
@@ -106,10 +106,10 @@ def test_a_watch_that_resumes_behind_the_end_of_its_jobs_is_over(calls: Calls, q
 
 def test_a_number_of_another_epoch_is_answered_by_resync_and_the_present_state(calls: Calls, queue: str):
     (job_id,) = calls.enqueue(new_job(queue))
-    watch = Watch(calls, queue=queue, resume_after="0-17")
+    watch = Watch(calls, queues=[queue], resume_after="0-17")
     watch.await_states(job_id, "pending")
     assert [message.resync for message in watch.messages] == [True]
-    empty = Watch(calls, queue=f"{queue}-empty", resume_after="0-17")
+    empty = Watch(calls, queues=[f"{queue}-empty"], resume_after="0-17")
     empty.await_messages(1)
     assert (empty.messages[0].resync, empty.messages[0].HasField("job")) == (True, False)
     watch.cancel()
@@ -117,42 +117,6 @@ def test_a_number_of_another_epoch_is_answered_by_resync_and_the_present_state(c
 
 
 # ---- explain ------------------------------------------------------------------------------------------------------------
-
-
-def reasons(calls: Calls, job_id: str) -> list[str]:
-    return [each.code for each in calls.explain(job_id).waiting_for]
-
-
-def test_a_job_nobody_serves_waits_for_a_worker(calls: Calls, queue: str):
-    first, second = calls.enqueue(new_job(queue), new_job(queue))
-    assert reasons(calls, first) == ["NO_WORKER"]
-    assert reasons(calls, second) == ["NO_WORKER", "BEHIND_OTHERS"]
-
-
-def test_a_job_whose_workers_are_full_waits_for_capacity(calls: Calls, queue: str):
-    worker = RawWorker(calls, queue)
-    worker.await_welcome()
-    (job_id,) = calls.enqueue(new_job(queue))
-    assert reasons(calls, job_id) == ["NO_CAPACITY"]
-    worker.capacity(1)
-    calls.await_state(job_id, "running")
-    assert reasons(calls, job_id) == []
-    worker.cut()
-
-
-def test_a_job_that_is_not_due_or_whose_queue_is_paused_says_so(calls: Calls, queue: str):
-    late = Timestamp(seconds=4_000_000_000)
-    delayed, waiting = calls.enqueue(new_job(queue, run_at=late), new_job(queue))
-    calls.queues.PauseQueue(queue_service_pb2.PauseQueueRequest(queue=queue))
-    assert reasons(calls, delayed) == ["DELAYED"]
-    assert reasons(calls, waiting)[0] == "QUEUE_PAUSED"
-
-
-def test_a_job_at_a_limit_names_the_limit(calls: Calls):
-    for queue, code, key in (("limit", "QUEUE_LIMIT", ""), ("key", "KEY_LIMIT", "k"), ("rate", "RATE_LIMIT", "")):
-        ids = calls.enqueue(*(new_job(queue, n, concurrency_key=key) for n in range(2)))
-        calls.claim(queue)
-        assert reasons(calls, ids[1])[0] == code
 
 
 def test_the_story_of_a_job_has_its_runs_and_its_acts(calls: Calls, queue: str):

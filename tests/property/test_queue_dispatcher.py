@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import math
 from dataclasses import dataclass
 
 import pytest
@@ -19,6 +20,7 @@ from jobline_queue.dispatch.clock import Clock
 from jobline_queue.dispatch.dispatcher import Dispatcher
 from jobline_queue.dispatch.due_scope import DueScope
 from jobline_queue.dispatch.open_scopes import OpenScopes
+from jobline_queue.dispatch.positions import WAITING, head
 from jobline_queue.dispatch.session import Session
 
 POLICIES = {
@@ -58,7 +60,8 @@ class DispatcherMachine(RuleBasedStateMachine):
         return [job for lease in self.dispatcher.leases.values() for job in lease.jobs.values()]
 
     def waiting(self) -> list[LiveJob]:
-        return [job for job in self.dispatcher.jobs.values() if job.place in (Place.DUE, Place.DELAYED)]
+        waits = (Place.DUE, Place.DELAYED, Place.HELD_BACK)
+        return [job for job in self.dispatcher.jobs.values() if job.place in waits]
 
     def make(self, queue: str, kind: str, key: str, delay: float, owner: str = "") -> LiveJob:
         now = self.dispatcher.clock.now()
@@ -135,7 +138,7 @@ class DispatcherMachine(RuleBasedStateMachine):
         lease = data.draw(st.sampled_from(self.picked))
         job = data.draw(st.sampled_from(sorted(lease.jobs.values(), key=lambda job: job.seq)))
         self.dispatcher.hold_back(lease, job)
-        assert job.place in (Place.DELAYED, Place.NOWHERE), "nobody picks it for a moment"
+        assert job.place in (Place.HELD_BACK, Place.NOWHERE), "nobody picks it for a moment"
         if not lease.jobs:
             self.picked.remove(lease)
 
@@ -173,22 +176,50 @@ class DispatcherMachine(RuleBasedStateMachine):
         picked = [job for lease in self.picked for job in lease.jobs.values()]
         due = [job for name in QUEUES for job in self.dispatcher.queue(name).order]
         delayed = [job for job in self.dispatcher.jobs.values() if job.place is Place.DELAYED]
-        places = [*picked, *due, *delayed, *self.running(), *self.withdrawn, *self.dispatcher.expired]
+        waiting = [*picked, *due, *delayed, *self.held_back()]
+        places = [*waiting, *self.running(), *self.withdrawn, *self.dispatcher.expired]
         assert sorted(job.id for job in places) == sorted(self.known)
 
     @invariant()
-    def what_is_held_back_waits_with_the_delayed_jobs_though_it_is_due(self) -> None:
-        held_back = self.dispatcher.held_back
-        assert all(job.place is Place.DELAYED and job.run_at <= self.dispatcher.clock.now() for job in held_back)
+    def what_is_held_back_is_due(self) -> None:
+        now, held_back = self.dispatcher.clock.now(), self.held_back()
+        assert self.dispatcher.held_back == len(held_back)
+        assert all(job.place is Place.HELD_BACK and job.run_at <= now for job in held_back)
+        self.dispatcher.admit_due(now)
+        states = [self.dispatcher.queue(name) for name in QUEUES]
+        due = [until for state in states for until in state.held_back.values()]
+        assert all(until > now for until in due)
+        assert min(due, default=math.inf) >= min(state.next_due for state in states)
 
-    @invariant()
-    def positions_count_from_one_without_gaps(self) -> None:
+    def held_back(self) -> list[LiveJob]:
+        return [job for name in QUEUES for job in self.dispatcher.queue(name).held_back]
+
+    @rule()
+    def ask_for_positions(self) -> None:
+        picked = [job for lease in self.picked for job in lease.jobs.values()]
+        jobs = list({job.id: job for job in (*self.dispatcher.jobs.values(), *picked)}.values())
+        for job, position in zip(jobs, self.dispatcher.positions(jobs), strict=True):
+            assert self.dispatcher.position(job) == position
         for name in QUEUES:
-            jobs = [job for job in self.dispatcher.jobs.values() if job.queue == name]
-            jobs += [job for lease in self.picked if lease.queue == name for job in lease.jobs.values()]
-            positions = {job.id: self.dispatcher.position(job) for job in jobs}
-            found = sorted(position for position in positions.values() if position)
-            assert found == list(range(1, len(found) + 1))
+            waiting = [job for job in jobs if job.queue == name and job.place in WAITING]
+            self.line_is_as_it_must_be(name, waiting)
+            assert not any(self.dispatcher.positions([job for job in jobs if job.place not in WAITING]))
+
+    def line_is_as_it_must_be(self, queue: str, waiting: list[LiveJob]) -> None:
+        """By rank in a FIFO queue; in a fair one its own test says how. What is picked had its turn, and delayed jobs come
+        last."""
+        line = sorted(waiting, key=self.dispatcher.position)
+        assert self.dispatcher.positions(line) == list(range(1, len(line) + 1))
+        due = [job for job in waiting if job.place is not Place.DELAYED]
+        assert not [job for job in due if job.run_at > self.time]
+        later = sorted((job for job in waiting if job.place is Place.DELAYED), key=lambda job: (job.run_at, job.seq))
+        assert line[len(due) :] == later
+        assert head(self.dispatcher.queue(queue)) is (line[0] if due else None)
+        if POLICIES[queue].is_fair:
+            picked = list(self.dispatcher.queue(queue).picked)
+            assert line[: len(picked)] == picked
+        else:
+            assert line[: len(due)] == sorted(due, key=lambda job: job.rank)
 
     @invariant()
     def counters_say_what_is_there(self) -> None:
@@ -198,6 +229,7 @@ class DispatcherMachine(RuleBasedStateMachine):
             assert state.running == sum(job.queue == name for job in busy)
             waits = [job for job in self.dispatcher.jobs.values() if job.queue == name]
             assert state.delayed == sum(job.place is Place.DELAYED for job in waits)
+            assert state.ready == sum(job.place in (Place.DUE, Place.HELD_BACK) for job in waits)
         leases = [*self.dispatcher.leases.values(), *self.picked]
         for session in self.dispatcher.sessions.values():
             assert session.holding == sum(len(lease.jobs) for lease in leases if lease.session_id == session.id)
@@ -308,13 +340,12 @@ class ScopeMachine(DispatcherMachine):
                 continue
             mine = [job for job in live if job.queue == scope.queue and scope.covers(job)]
             running = [job for job in mine if job.lease and job.lease.session_id != claimer.session.id]
-            held_back = self.dispatcher.held_back
-            waiting = [job for job in mine if job.place in (Place.DUE, Place.PICKED) or job in held_back]
+            waiting = [job for job in mine if job.place in (Place.DUE, Place.PICKED, Place.HELD_BACK)]
             unsure = [job for job in mine if job.place is Place.NOWHERE]
             left = scope.left(claimer.session, paused=False)
             assert left.running == len(running)
             assert len(waiting) <= left.pending <= len(waiting) + len(unsure)
-            assert not [job for job in mine if job.place is Place.DELAYED and job not in held_back]
+            assert not [job for job in mine if job.place is Place.DELAYED]
 
 
 TestScopes = ScopeMachine.TestCase

@@ -145,7 +145,11 @@ class FairOrderBesideAModel(RuleBasedStateMachine):
     @invariant()
     def positions_are_those_of_picking_one_after_another(self) -> None:
         ahead = self.model.as_they_would_start()
-        assert [self.order.position(job) for job in ahead] == list(range(1, len(ahead) + 1))
+        assert self.order.head() is (ahead[0] if ahead else None)
+        places = {job.id: place for place, job in enumerate(ahead, 1)}
+        by_rank = sorted(ahead, key=lambda job: job.rank)
+        assert self.order.positions(by_rank) == [places[job.id] for job in by_rank]
+        assert [self.order.positions([job]) for job in ahead[::7]] == [[place] for place in range(1, len(ahead) + 1, 7)]
 
     @invariant()
     def everything_is_there(self) -> None:

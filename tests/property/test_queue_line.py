@@ -54,6 +54,8 @@ def test_a_line_is_a_sorted_list(acts: list[tuple[str, int]]):
         assert len(tested) == len(model)
         assert tested.first is (model[0] if model else None)
         assert tested.before(number) == sum(thing.rank < number for thing in model)
+        ranks = range(number, 220, 9)
+        assert tested.before_each(ranks) == [sum(thing.rank < rank for thing in model) for rank in ranks]
 
 
 def test_a_thing_that_is_not_in_is_told_from_one_of_its_rank():

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from jobline_queue.core.live_job import Lease, LiveJob, Place
 from jobline_queue.core.policy import Order, QueuePolicy, Rate
+from jobline_queue.core.stored_queue import Pause
 from jobline_queue.dispatch.clock import Clock
 from jobline_queue.dispatch.dispatcher import Dispatcher
 from jobline_queue.dispatch.looks import Looks
@@ -115,7 +116,7 @@ def _ask_for(session: str, queue: str, jobs: int) -> Callable[[House], None]:
 
 def _pause(queue: str, paused: bool) -> Callable[[House], None]:
     def act(house: House) -> None:
-        house.dispatcher.queue(queue).paused = paused
+        house.dispatcher.queue(queue).pause = Pause("x") if paused else None
         house.wake()
 
     return act

@@ -95,7 +95,9 @@ class OrderBesideAList(RuleBasedStateMachine):
         ordered = sorted(self.waiting, key=lambda job: job.rank)
         assert len(self.order) == len(ordered)
         assert list(self.order) == ordered
-        assert [self.order.position(job) for job in ordered] == list(range(1, len(ordered) + 1))
+        assert self.order.positions(ordered) == list(range(1, len(ordered) + 1))
+        assert self.order.positions(ordered[1::2]) == list(range(2, len(ordered) + 1, 2))
+        assert self.order.head() is self.order.first()
         assert self.order.first() is (ordered[0] if ordered else None)
         assert self.order.kinds() == {job.kind for job in ordered}
         assert all(self.order.key_is_full(job) == self.is_full(job, []) for job in ordered)

@@ -86,7 +86,7 @@ class Business:
 
     def close(self) -> None:
         """Deletes the business's jobs, too, so that no other test claims them."""
-        request = job_service_pb2.ListJobsRequest(owner=self.owner, page_size=500)
+        request = job_service_pb2.ListJobsRequest(filter=job_service_pb2.JobFilter(owner=self.owner), page_size=500)
         while jobs := self.operator.jobs.ListJobs(request).jobs:
             for job in jobs:
                 self.operator.delete(job.id)

@@ -5,18 +5,15 @@ from __future__ import annotations
 import base64
 import copy
 import json
-import threading
 import uuid
 from collections.abc import Sequence
 from typing import Any
-
-import grpc
 
 from jobline.v1 import account_service_pb2 as account_pb
 from jobline.v1 import content_service_pb2 as pb
 from jobline.v1 import job_pb2, job_service_pb2, work_service_pb2
 from support.eventually import eventually_blocking
-from support.queue_calls import Calls, Refusal
+from support.queue_calls import Calls
 from support.queue_service import QueueServiceUnderTest
 
 __all__ = [
@@ -26,7 +23,6 @@ __all__ = [
     "STEPS",
     "URL",
     "ContentOwner",
-    "ContentWatch",
     "analysed_page",
     "analysis_result",
     "cta",
@@ -159,7 +155,8 @@ class ContentOwner:
     def close(self) -> None:
         """Deletes the owner's jobs, so that no other test claims them."""
         for owner in (f"user:{self.user}", f"session:{self.session}"):
-            for job in self.operator.jobs.ListJobs(job_service_pb2.ListJobsRequest(owner=owner, page_size=500)).jobs:
+            request = job_service_pb2.ListJobsRequest(filter=job_service_pb2.JobFilter(owner=owner), page_size=500)
+            for job in self.operator.jobs.ListJobs(request).jobs:
                 self.operator.delete(job.id)
         self.calls.close()
         self.operator.close()
@@ -224,35 +221,3 @@ class ContentOwner:
         self.operator.report(run, analyze_website=analysed_page(*texts))
         self.operator.complete(run, analysis_result(*texts[:5], url=url))
         return self.result(job_id)
-
-
-class ContentWatch:
-    """One WatchContentJob call, read by a thread of its own."""
-
-    def __init__(self, owner: ContentOwner, job_id: str) -> None:
-        self.jobs: list[pb.ContentJob] = []
-        self.refusal: Refusal | None = None
-        self._done = threading.Event()
-        self._stream = owner.calls.content.WatchContentJob(pb.WatchContentJobRequest(id=job_id), None)
-        threading.Thread(target=self._read, daemon=True).start()
-
-    def _read(self) -> None:
-        try:
-            for message in self._stream:
-                self.jobs.append(message.job)
-        except grpc.RpcError as error:
-            self.refusal = Refusal.of(error)
-        self._done.set()
-
-    def seen(self) -> list[tuple[str, int, str]]:
-        """(status, progress, step) of every message."""
-        return [(status_of(job), job.progress, job.current_step) for job in list(self.jobs)]
-
-    def await_seen(self, status: str, progress: int, step: str = "") -> None:
-        told = (status, progress, step)
-        eventually_blocking(lambda: told in self.seen(), what=f"{told} among {self.seen()}")
-
-    def await_end(self) -> Refusal | None:
-        """How the watch ended: None for OK."""
-        assert self._done.wait(10), "the watch goes on"
-        return self.refusal

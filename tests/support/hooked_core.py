@@ -19,6 +19,7 @@ import uuid_utils
 
 from jobline_queue.core.ending import Completed, Failed, Outcome, RunError
 from jobline_queue.core.new_job import NewJob
+from jobline_queue.core.pace import RunTime
 from jobline_queue.core.policy import QueuePolicy
 from jobline_queue.dispatch.active import ActiveTerm, QueueCore
 from jobline_queue.dispatch.acts import Act, ActAnswer, CancelJob, RemoveJob, RetryJob
@@ -108,7 +109,11 @@ async def hooked_core(
         if active:
             serves.set()
 
-    core = QueueCore(database_url, f"test-{uuid.uuid4()}", policies or {}, HookRegistry(hooks), on_active, 15.0)
+    async def no_run_times(_before: Sequence[str]) -> list[RunTime]:
+        return []
+
+    instance = f"test-{uuid.uuid4()}"
+    core = QueueCore(database_url, instance, policies or {}, HookRegistry(hooks), on_active, 15.0, no_run_times)
     running = asyncio.create_task(core.run())
     try:
         await asyncio.wait_for(serves.wait(), 30)

@@ -74,7 +74,7 @@ class IngestionHouse:
 
     def _empty(self) -> None:
         for queue in QUEUES.values():
-            wanted = job_service_pb2.ListJobsRequest(queue=queue, page_size=500)
+            wanted = job_service_pb2.ListJobsRequest(filter=job_service_pb2.JobFilter(queues=[queue]), page_size=500)
             while jobs := self.operator.jobs.ListJobs(wanted).jobs:
                 for job in jobs:
                     self.operator.delete(job.id)

@@ -18,9 +18,12 @@ _READY_SECONDS = 60.0
 _STOP_SECONDS = 60.0
 
 
+_NOT_INHERITED = {"CRON_SECRET", "COLUMNS", "LINES"}
+
+
 def clean_environ(**settings: str) -> dict[str, str]:
-    """This process's environment without any setting of Jobline, plus `settings`."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith("JOBLINE_") and k != "CRON_SECRET"}
+    """This process's environment without any setting of Jobline and without a terminal's size, plus `settings`."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("JOBLINE_") and k not in _NOT_INHERITED}
     return {**kept, **settings}
 
 

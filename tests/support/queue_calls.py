@@ -35,7 +35,7 @@ from jobline.v1 import job_service_pb2 as job_pb
 from jobline.v1 import work_service_pb2 as work_pb
 from support.eventually import eventually_blocking
 
-__all__ = ["Calls", "RawWorker", "Refusal", "Watch", "new_job", "refused"]
+__all__ = ["Calls", "RawWorker", "Refusal", "new_job", "refused"]
 
 DEADLINE = 20.0
 #: A service that was restarted is found again within a test.
@@ -147,6 +147,11 @@ class Calls:
     def await_state(self, job_id: str, state: str, within: float = 10.0) -> job_pb2.Job:
         eventually_blocking(lambda: self.state(job_id) == state, within=within, what=f"{job_id} is {state}")
         return self.job(job_id)
+
+    def list_jobs(self, *queues: str) -> list[job_pb2.Job]:
+        """The newest 500 jobs of some queues, newest first."""
+        request = job_pb.ListJobsRequest(filter=job_pb.JobFilter(queues=queues), page_size=500)
+        return list(self.jobs.ListJobs(request).jobs)
 
     def cancel(self, job_id: str, reason: str = "") -> job_pb2.Job:
         done: job_pb.CancelJobResponse = self.jobs.CancelJob(job_pb.CancelJobRequest(id=job_id, reason=reason))
@@ -353,48 +358,6 @@ class RawWorker:
         """How the stream ended: None for OK."""
         assert self.ended.wait(within), "the stream goes on"
         return self.refusal
-
-
-class Watch:
-    """One WatchJobs call, read by a thread of its own."""
-
-    def __init__(self, calls: Calls, **request: Any) -> None:
-        self.messages: list[job_pb.WatchJobsResponse] = []
-        self.refusal: Refusal | None = None
-        self._done = threading.Event()
-        self._stream = calls.jobs.WatchJobs(job_pb.WatchJobsRequest(**request), None)
-        threading.Thread(target=self._read, daemon=True).start()
-
-    def _read(self) -> None:
-        try:
-            for message in self._stream:
-                self.messages.append(message)
-        except grpc.RpcError as error:
-            self.refusal = Refusal.of(error)
-        self._done.set()
-
-    def states(self, job_id: str) -> list[str]:
-        """What was told of a job, in order; `removed` for the end of its row. Progress is left out."""
-        found: list[str] = []
-        for message in list(self.messages):
-            if message.removed_id == job_id:
-                found.append("removed")
-            elif message.job.id == job_id:
-                found.append(job_pb2.JobState.Name(message.job.state).removeprefix("JOB_STATE_").lower())
-        return [state for index, state in enumerate(found) if index == 0 or found[index - 1] != state]
-
-    def await_states(self, job_id: str, *states: str) -> None:
-        eventually_blocking(lambda: self.states(job_id) == list(states), what=f"{states}, not {self.states(job_id)}")
-
-    def await_messages(self, count: int) -> None:
-        eventually_blocking(lambda: len(self.messages) >= count, what=f"{count} messages")
-
-    def await_end(self) -> Refusal | None:
-        assert self._done.wait(10), "the watch goes on"
-        return self.refusal
-
-    def cancel(self) -> None:
-        self._stream.cancel()
 
 
 def _lease_word(state: int) -> str:

@@ -11,12 +11,22 @@ max_running = 2
 max_running = 2
 [queues.lowered]
 max_running = 1
+[queues.limit_set]
+max_running = 2
 [queues.keyed]
 max_running_per_key = 1
 [queues.rated]
 rate = "3/s"
 [queues.closed]
 paused = true
+
+# ---- positions: a run that fails once is due again at once, one that fails twice in hours
+[queues.positions]
+max_running_per_key = 1
+max_attempts = 4
+backoff = ["0s", "2h"]
+lease = "2m"
+receipt = "1m"
 
 # ---- fair share
 [queues.fair_keys]
@@ -137,4 +147,8 @@ max_running = 1
 max_running_per_key = 1
 [queues.rate]
 rate = "1/h"
+[queues.paused_by_policy]
+paused = true
+[queues.hours]
+backoff = ["2h"]
 """

@@ -54,22 +54,6 @@ async def test_a_reader_waits_for_news_and_stops_with_the_term():
     assert await asyncio.wait_for(end, 5) is None
 
 
-async def test_who_waits_for_one_job_is_woken_by_it_and_by_the_end_of_the_term():
-    made = ring(1)
-    with made.news_of("2") as news, made.news_of("2") as too, made.news_of("3") as other:
-        made.publish(job(2), State.RUNNING, progress=True)
-        assert (news.is_set(), too.is_set(), other.is_set()) == (True, True, False)
-        news.clear()
-        made.publish(job(1), None)
-        assert not news.is_set()
-        made.close()
-        assert made.closed
-        assert news.is_set()
-        assert other.is_set()
-    made.publish(job(2), None)  # nobody waits any more
-    assert not made._news_of
-
-
 @pytest.mark.parametrize(("change_id", "number"), [("7-0", 0), ("7-3", 3), ("7-5", 5)])
 def test_a_number_of_the_ring_is_a_place_to_resume_from(change_id: str, number: int):
     assert ring(5).resume_point(change_id) == number

@@ -49,6 +49,7 @@ from jobline_queue.modules.ingestion.records import Records
 from jobline_queue.modules.ingestion.search import RecordSearch
 from jobline_queue.modules.ingestion.servicer import IngestionServicer
 from jobline_queue.modules.ingestion.store import IngestionStore
+from jobline_queue.rpc.bulk_acts import BulkActs
 from jobline_queue.rpc.intake import store_jobs
 from jobline_queue.rpc.intake_input import store_job_with_input
 from jobline_queue.rpc.interceptors import ErrorsAndRights
@@ -59,9 +60,13 @@ from jobline_queue.rpc.work_servicer import WorkServicer
 from jobline_queue.store.chore_runs import ChoreRuns
 from jobline_queue.store.embeddings import confirm_dimensions
 from jobline_queue.store.engine import open_pool
+from jobline_queue.store.event_log import EventLog
 from jobline_queue.store.job_inputs import JobInputs
 from jobline_queue.store.job_list import JobList
 from jobline_queue.store.queue_history import QueueHistoryStore
+from jobline_queue.store.run_times import RunTimeStore
+from jobline_queue.store.search import Searches
+from jobline_queue.store.trends import TrendStore
 
 logger = logging.getLogger(__name__)
 
@@ -78,12 +83,25 @@ async def serve(config: Config) -> None:
     engine = open_pool(config.database_url)
     hooks = HookRegistry([email_hooks.HOOKS, communication_hooks.HOOKS, *content_hooks.HOOKS, *ingestion_hooks.HOOKS])
     instance = f"{socket.gethostname()}:{server.port}:{os.getpid()}"
-    core = QueueCore(config.database_url, instance, config.policies, hooks, server.serving, config.take_over_after)
-    inputs = JobInputs(engine)
-    job_service_pb2_grpc.add_JobServiceServicer_to_server(JobServicer(core, JobList(engine), inputs), server.server)
+    searches = Searches(engine)
+    core = QueueCore(
+        config.database_url,
+        instance,
+        config.policies,
+        hooks,
+        server.serving,
+        config.take_over_after,
+        RunTimeStore(searches).read,
+    )
+    inputs, jobs, history = JobInputs(engine), JobList(engine, searches), EventLog(engine, searches)
+    bulk = BulkActs(core, jobs, history)
+    job_service_pb2_grpc.add_JobServiceServicer_to_server(JobServicer(core, jobs, inputs, bulk), server.server)
     work_service_pb2_grpc.add_WorkServiceServicer_to_server(WorkServicer(core, inputs), server.server)
     queue_service_pb2_grpc.add_QueueServiceServicer_to_server(
-        QueueServicer(core, QueueHistoryStore(engine).count, ChoreRuns(engine).grant), server.server
+        QueueServicer(
+            core, QueueHistoryStore(engine).count, ChoreRuns(engine).grant, TrendStore(searches).read, history
+        ),
+        server.server,
     )
     accounts = AccountStore(engine, config.free_credits)
     account_service_pb2_grpc.add_AccountServiceServicer_to_server(AccountServicer(accounts), server.server)

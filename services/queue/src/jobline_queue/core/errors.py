@@ -4,7 +4,7 @@
 
     JoblineError
     ├── Unauthenticated, Forbidden
-    ├── InvalidField, ProtocolViolation, TooLarge, IdempotencyConflict, ProjectExists
+    ├── InvalidField, ProtocolViolation, TooLarge, TooBroad, IdempotencyConflict, ProjectExists
     ├── NotFound (job, queue, worker, e-mail, business, organization, media, user, project)
     ├── IllegalTransition, CountChanged
     ├── StaleLease, RunCancelled
@@ -61,6 +61,12 @@ class ProtocolViolation(JoblineError):
 
 class TooLarge(JoblineError):
     reason = "TOO_LARGE"
+
+
+class TooBroad(JoblineError):
+    """A search that takes too long, or chooses more than a call may."""
+
+    reason = "TOO_BROAD"
 
 
 class IdempotencyConflict(JoblineError):

@@ -15,6 +15,8 @@ from jobline_queue.core.lifecycle import State
 
 #: (−priority, run_at, seq): the order of due jobs within a queue.
 Rank = tuple[int, float, int]
+#: (run_at, −priority, seq): the order of the others.
+DueRank = tuple[float, int, int]
 
 
 class Place(IntEnum):
@@ -30,6 +32,8 @@ class Place(IntEnum):
     PICKED = 3
     #: In a lease.
     LEASED = 4
+    #: Due, and out of the order for a moment, because its claim was refused.
+    HELD_BACK = 5
 
 
 @dataclass(slots=True, eq=False)
@@ -50,6 +54,8 @@ class Lease:
     receipt_by: float = 0.0
     #: Granted by an earlier term: what its worker has received is not known for certain.
     adopted: bool = False
+    #: Its queue had a limit when its jobs were picked: the claim looks whether their rows are still there.
+    limited: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -145,6 +151,10 @@ class LiveJob:
     @property
     def rank(self) -> Rank:
         return (-self.priority, self.run_at, self.seq)
+
+    @property
+    def due_rank(self) -> DueRank:
+        return (self.run_at, -self.priority, self.seq)
 
     @property
     def started_at(self) -> float | None:

@@ -8,6 +8,7 @@ a half-known state anywhere.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import logging
 import time
@@ -21,6 +22,7 @@ from psycopg import AsyncConnection
 from jobline import failpoints
 from jobline_queue.core.ending import Failed
 from jobline_queue.core.errors import Draining, NotActive
+from jobline_queue.core.pace import RunTime
 from jobline_queue.core.policy import QueuePolicy
 from jobline_queue.dispatch.acts import unheard
 from jobline_queue.dispatch.changes import Changes
@@ -30,6 +32,7 @@ from jobline_queue.dispatch.dispatcher import Dispatcher
 from jobline_queue.dispatch.election import Election
 from jobline_queue.dispatch.enqueuer import Enqueuer
 from jobline_queue.dispatch.finisher import Finisher
+from jobline_queue.dispatch.forecast import INTERVAL as ETA_INTERVAL
 from jobline_queue.dispatch.hooks import HookRegistry
 from jobline_queue.dispatch.inspection import inspect
 from jobline_queue.dispatch.load import load
@@ -37,6 +40,7 @@ from jobline_queue.dispatch.term import Term, TermLost
 from jobline_queue.dispatch.work_desk import WorkDesk
 from jobline_queue.maintenance.expirer import Expirer
 from jobline_queue.maintenance.input_sweeper import InputSweeper
+from jobline_queue.maintenance.minute_keeper import MinuteKeeper
 from jobline_queue.maintenance.periodic import periodically
 from jobline_queue.maintenance.pruner import Pruner
 from jobline_queue.maintenance.reconciler import Reconciler
@@ -51,7 +55,13 @@ logger = logging.getLogger(__name__)
 PAYLOAD_CAP = 32 * 1024 * 1024
 #: Seconds that a hand-over waits for the last answers to workers.
 _LAST_ANSWERS = 0.2
+#: Seconds that the end of a term may wait for the database to take what the queues did in its last minute.
+_LAST_MINUTES = 0.5
 CONNECTIONS = ("enqueue", "claim", "finish", "maintenance")
+
+
+#: Reads how long the last runs took, of the newest jobs and of those before these ids.
+ReadRunTimes = Callable[[Sequence[str]], Awaitable[Sequence[RunTime]]]
 
 
 @dataclass(eq=False)
@@ -64,7 +74,8 @@ class ActiveTerm:
     finisher: Finisher
     desk: WorkDesk
     pruner: Pruner
-    #: For pauses and prunes.
+    minutes: MinuteKeeper
+    #: For what operators set, and for prunes.
     maintenance_store: JobStore
 
     @property
@@ -88,11 +99,13 @@ class QueueCore:
         hooks: HookRegistry,
         on_active: Callable[[bool], Awaitable[None]],
         take_over_after: float,
+        read_run_times: ReadRunTimes,
     ) -> None:
         self._database_url = database_url
         self._policies = policies
         self._hooks = hooks
         self._on_active = on_active
+        self._read_run_times = read_run_times
         self._election = Election(database_url, instance, take_over_after)
         self._active: ActiveTerm | None = None
         self._stopping = False
@@ -150,8 +163,8 @@ class QueueCore:
             active = self._build(epoch, clock, connections)
             await self._run_tasks(active)
         finally:
-            self._active = None
-            await self._end_term(active, connections)
+            served, self._active = self._active is not None, None
+            await self._end_term(active, connections, served=served)
 
     def _build(self, epoch: int, clock: Clock, connections: list[AsyncConnection]) -> ActiveTerm:
         enqueue, claim, finish, maintenance = (JobStore(connection) for connection in connections)
@@ -168,7 +181,16 @@ class QueueCore:
         finisher = Finisher(term, finish, ClaimWriter(term, finish, refuse), claimer.wake)
         enqueuer = Enqueuer(term, enqueue, ClaimWriter(term, enqueue, refuse), claimer.wake)
         desk = WorkDesk(term, claimer, finisher)
-        return ActiveTerm(term, enqueuer, claimer, finisher, desk, Pruner(term, maintenance), maintenance)
+        return ActiveTerm(
+            term,
+            enqueuer,
+            claimer,
+            finisher,
+            desk,
+            Pruner(term, maintenance),
+            MinuteKeeper(term, maintenance),
+            maintenance,
+        )
 
     async def _run_tasks(self, active: ActiveTerm) -> None:
         """Runs the term's tasks until one ends, which ends the term."""
@@ -180,6 +202,8 @@ class QueueCore:
             periodically("runs found lost", 0.5, Rescuer(term, finisher).run_once),
             periodically("progress recorded", INTERVAL, Recorder(term, finisher).run_once),
             periodically("jobs expired", 1.0, Expirer(term, finisher).run_once),
+            periodically("estimates looked after", ETA_INTERVAL, term.dispatcher.forecast.run_once),
+            periodically("minutes kept", 1.0, active.minutes.run_once),
             periodically("expired jobs swept", 60.0, active.pruner.run_once),
             periodically("unused parts of inputs swept", 600.0, InputSweeper(active.maintenance_store).run_once),
             periodically(
@@ -209,6 +233,15 @@ class QueueCore:
         for loop in loops:
             group.create_task(loop)
         active.claimer.wake()
+        await self._remember(active.dispatcher)
+
+    async def _remember(self, dispatcher: Dispatcher) -> None:
+        """Reads how long the last runs took. Nothing waits for it, and without it estimates begin with the first run."""
+        firsts = [first.id for state in dispatcher.queues.values() if (first := state.order.first())]
+        try:
+            dispatcher.forecast.remember(await self._read_run_times(firsts))
+        except Exception as error:
+            logger.warning("how long the last runs took could not be read: %s", error)
 
     async def _watch(self, active: ActiveTerm) -> None:
         """Ends the term when the lock is gone, or when a connection turned out to be: none is repaired within a term."""
@@ -218,7 +251,7 @@ class QueueCore:
                 raise TermLost("the maintenance connection is gone")
             await asyncio.sleep(1.0)
 
-    async def _end_term(self, active: ActiveTerm | None, connections: list[AsyncConnection]) -> None:
+    async def _end_term(self, active: ActiveTerm | None, connections: list[AsyncConnection], *, served: bool) -> None:
         if active is not None:
             active.term.lose("its tasks have ended")
             active.enqueuer.abandon()
@@ -226,5 +259,13 @@ class QueueCore:
             for session in list(active.dispatcher.sessions.values()):
                 session.end(Draining() if self._stopping else NotActive())
             await self._on_active(False)
+        if active is not None and served:
+            await self._keep_last_minutes(active)
         for connection in connections:
             await connection.close()
+
+    @staticmethod
+    async def _keep_last_minutes(active: ActiveTerm) -> None:
+        with contextlib.suppress(psycopg.Error, TimeoutError):
+            async with asyncio.timeout(_LAST_MINUTES):
+                await active.minutes.finish()

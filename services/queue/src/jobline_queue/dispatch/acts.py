@@ -73,6 +73,8 @@ class CancelJob:
     answer: ActAnswer
     #: Refuse to touch a running job, whatever its queue's policy.
     pending_only: bool = False
+    #: Refuse to touch a job that waits.
+    running_only: bool = False
     #: JSON text, checked: what becomes the result of a job that this act ends. A run that is only asked to stop at its next
     #: step boundary ends by an act of its own, without it.
     result: str | None = None
@@ -83,6 +85,8 @@ class RetryJob:
     job_id: str
     actor: str
     answer: ActAnswer
+    #: Refuse a job whose `seq` is another one: it was retried since it was looked at. None: whatever it is.
+    seq: int | None = None
 
 
 @dataclass(slots=True, eq=False)

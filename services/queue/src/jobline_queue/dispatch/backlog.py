@@ -7,9 +7,10 @@ that may not start; the limit counts all kinds and owners of the key together.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from heapq import merge
 from itertools import chain
+from random import Random
 
 from jobline_queue.core.live_job import LiveJob, Rank
 from jobline_queue.dispatch.line import Line
@@ -37,6 +38,10 @@ class KeyLimit:
         if self.is_full(key) is not was_full:
             for lane in list(self._lanes.get(key, ())):
                 lane.shelf.relist(lane)
+
+    def running(self, key: str) -> int:
+        """How many jobs of a key run; 0 where none are limited."""
+        return self._running.get(key, 0)
 
     def enter(self, lane: _Lane) -> None:
         self._lanes.setdefault(lane.key, []).append(lane)
@@ -68,6 +73,10 @@ class _Shelf:
     def take(self, most: int) -> list[LiveJob]:
         """Takes out the first jobs that may start: at least one if there is one, at most `most`."""
         return self.jobs.take(most)
+
+    def before_of_key(self, job: LiveJob) -> int:
+        """How many jobs of its key have a lower rank; 0 where keys are not limited."""
+        return 0
 
     def close(self) -> None:
         """It will not be used again."""
@@ -127,6 +136,10 @@ class _KeyedShelf(_Shelf):
         self.jobs.remove_all(taken)
         return taken
 
+    def before_of_key(self, job: LiveJob) -> int:
+        lane = self._lanes.get(job.key)
+        return lane.before(job.rank) if lane is not None else 0
+
     def close(self) -> None:
         for lane in self._lanes.values():
             self._keys.leave(lane)
@@ -176,7 +189,8 @@ class Backlog:
     @property
     def first(self) -> LiveJob | None:
         """The first job, whether it may start or not."""
-        return next(iter(self), None)
+        firsts = [job for shelf in self._shelves.values() if (job := shelf.jobs.first) is not None]
+        return firsts[0] if len(firsts) == 1 else min(firsts, key=lambda job: job.rank, default=None)
 
     @property
     def next(self) -> LiveJob | None:
@@ -187,6 +201,19 @@ class Backlog:
         """The first job of these kinds that may start."""
         able = [job for kind, shelf in self._shelves.items() if kind in kinds and (job := shelf.next) is not None]
         return min(able, key=lambda job: job.rank, default=None)
+
+    def counts(self) -> dict[str, int]:
+        """How many jobs there are of each kind."""
+        return {kind: len(shelf.jobs) for kind, shelf in self._shelves.items()}
+
+    def any(self, rng: Random) -> LiveJob | None:
+        """One of its jobs, each as likely as any other."""
+        place = rng.randrange(self._size) if self._size else 0
+        for shelf in self._shelves.values():
+            if place < len(shelf.jobs):
+                return shelf.jobs.at(place)
+            place -= len(shelf.jobs)
+        return None
 
     def unordered(self) -> Iterator[LiveJob]:
         """All jobs, where their order does not matter."""
@@ -227,9 +254,20 @@ class Backlog:
             self._drop_empty(kind)
         return taken
 
-    def before(self, rank: Rank) -> int:
-        """How many jobs have a lower rank."""
-        return sum(shelf.jobs.before(rank) for shelf in self._shelves.values())
+    def before_each(self, ranks: Sequence[Rank]) -> list[int]:
+        """For each rank, how many jobs have a lower one. The ranks ascend."""
+        by_shelf = [shelf.jobs.before_each(ranks) for shelf in self._shelves.values()]
+        if len(by_shelf) == 1:
+            return by_shelf[0]
+        return [sum(counts[index] for counts in by_shelf) for index in range(len(ranks))]
+
+    def before_of_kinds(self, rank: Rank, kinds: Collection[str]) -> int:
+        """How many jobs of these kinds have a lower rank."""
+        return sum(shelf.jobs.before(rank) for kind, shelf in self._shelves.items() if kind in kinds)
+
+    def before_of_key(self, job: LiveJob) -> int:
+        """How many jobs of its key have a lower rank; 0 where keys are not limited."""
+        return sum(shelf.before_of_key(job) for shelf in self._shelves.values())
 
     def close(self) -> None:
         """It will not be used again: keys that open and close need not look for it."""

@@ -101,14 +101,14 @@ class ClaimWriter:
 
     def needs_transaction(self, leases: Sequence[Lease]) -> bool:
         """Whether `write` takes more than one statement."""
-        return any(map(self.marks, leases)) or len({self._limited(lease) for lease in leases}) > 1
+        return any(map(self.marks, leases)) or len({lease.limited for lease in leases}) > 1
 
     async def write(self, leases: Sequence[Lease]) -> None:
         """Stores the leases. A marked one holds only jobs whose rows are there, so it needs no second look at them."""
         marked = [lease for lease in leases if self.marks(lease)]
         for lease in marked:
             await self._mark(lease)
-        limited = [lease for lease in leases if self._limited(lease) and lease not in marked]
+        limited = [lease for lease in leases if lease.limited and lease not in marked]
         free = [lease for lease in leases if lease.jobs and lease not in limited]
         if free:
             await self._store.claim_jobs([lease_row(lease, self._term.epoch) for lease in free])
@@ -125,9 +125,6 @@ class ClaimWriter:
             for job in [job for job in lease.jobs.values() if job.id not in there]:
                 logger.warning("job %s is gone from the table; not handed out", job.id)
                 self._term.dispatcher.drop_picked(lease, job)
-
-    def _limited(self, lease: Lease) -> bool:
-        return self._term.dispatcher.queue(lease.queue).limited
 
     async def _mark(self, lease: Lease) -> None:
         first_step = self._term.hooks.first_step

@@ -20,7 +20,7 @@ A term has one dispatcher. When the term ends, whatever the reason, all of this 
 from __future__ import annotations
 
 import heapq
-import itertools
+import math
 import uuid
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
@@ -29,6 +29,9 @@ from sys import getsizeof
 from jobline_queue.core.live_job import Lease, LiveJob, Place
 from jobline_queue.core.policy import QueuePolicy
 from jobline_queue.dispatch.clock import Clock
+from jobline_queue.dispatch.forecast import Forecast
+from jobline_queue.dispatch.observer import Observers
+from jobline_queue.dispatch.positions import WAITING, positions
 from jobline_queue.dispatch.queue_state import QueueState
 from jobline_queue.dispatch.session import Session
 
@@ -50,13 +53,13 @@ class Dispatcher:
         self.leases: dict[str, Lease] = {}
         self.sessions: dict[str, Session] = {}
         self.queues: dict[str, QueueState] = {}
+        #: Told by whoever has committed: of grants here, of the rest by the enqueuer and the settler.
+        self.forecast = Forecast(self)
+        self.observers = Observers([self.forecast])
         self._policies = policies
         self._seq = epoch * SEQ_PER_EPOCH
-        #: (run_at, entry number, job): a job that was withdrawn and came back may be in it twice.
-        self._delayed: list[tuple[float, int, LiveJob]] = []
-        self._entries = itertools.count()
-        #: Of those that are due, the ones that are held back.
-        self.held_back: set[LiveJob] = set()
+        #: No delayed job, and none that is held back, may start before (epoch seconds). It may be too early.
+        self._next_due = math.inf
         #: Withdrawn because they are too old; their rows are still there.
         self.expired: list[LiveJob] = []
         self._expiring: list[tuple[float, int, LiveJob]] = []
@@ -106,18 +109,22 @@ class Dispatcher:
         self.restore(job)
 
     def restore(self, job: LiveJob, not_before: float = 0.0) -> None:
-        """Puts a pending job where it belongs: into the order, or to the delayed ones. One that is due may have to wait
-        until `not_before` with them."""
+        """Puts a pending job where it belongs: into the order, or to the delayed ones. One that is due may be held back until
+        `not_before`."""
         state = self.queue(job.queue)
         now = self.clock.now()
         expires_after = state.policy.expires_after
         if expires_after is not None and job.created_at + expires_after <= now:
             job.place = Place.NOWHERE
             self.expired.append(job)
-        elif (at := max(job.run_at, not_before)) > now:
-            heapq.heappush(self._delayed, (at, next(self._entries), job))
+        elif job.run_at > now:
+            state.later.add(job)
             job.place = Place.DELAYED
-            state.delayed += 1
+            self._next_due = min(self._next_due, job.run_at)
+        elif not_before > now:
+            state.hold_back(job, not_before)
+            job.place = Place.HELD_BACK
+            self._next_due = min(self._next_due, not_before)
         else:
             state.order.add(job)
             job.place = Place.DUE
@@ -130,8 +137,9 @@ class Dispatcher:
         if job.place is Place.DUE:
             state.order.discard(job)
         elif job.place is Place.DELAYED:
-            state.delayed -= 1  # its heap entry is skipped when it comes up
-            self.held_back.discard(job)
+            state.later.remove(job)
+        elif job.place is Place.HELD_BACK:
+            state.let_go(job)
         job.place = Place.NOWHERE
         state.moved(job)
 
@@ -145,17 +153,16 @@ class Dispatcher:
                 job.payload = None
 
     def admit_due(self, now: float) -> None:
-        """Moves delayed jobs whose time has come into the order. Of two entries of one job, the earlier one counts."""
-        while self._delayed and self._delayed[0][0] <= now:
-            at, _, job = heapq.heappop(self._delayed)
-            if job.place is Place.DELAYED and job.run_at <= at:
-                state = self.queue(job.queue)
-                state.delayed -= 1
-                self.held_back.discard(job)
+        """Moves jobs whose time has come into the order."""
+        if now < self._next_due:
+            return
+        for state in self.queues.values():
+            for job in state.take_due(now):
                 state.order.add(job)
                 job.place = Place.DUE
                 if state.scopes:
                     state.moved(job)
+        self._next_due = min((state.next_due for state in self.queues.values()), default=math.inf)
 
     def expire(self) -> None:
         """Withdraws the pending jobs whose `expires_after` has passed: from now on they are not claimed or counted.
@@ -165,26 +172,38 @@ class Dispatcher:
         now = self.clock.now()
         while self._expiring and self._expiring[0][0] <= now:
             _, _, job = heapq.heappop(self._expiring)
-            if self.jobs.get(job.id) is job and job.place in (Place.DUE, Place.DELAYED):
+            if self.jobs.get(job.id) is job and job.place in (Place.DUE, Place.DELAYED, Place.HELD_BACK):
                 self.withdraw(job)
                 self.expired.append(job)
 
     def next_wake(self, now: float) -> float | None:
         """When something may start that may not start `now`: a delayed job, or a rate's window. Epoch seconds."""
-        times = [self._delayed[0][0]] if self._delayed else []
+        times = [self._next_due] if self._next_due < math.inf else []
         for state in self.queues.values():
             if state.rate and len(state.order) and (at := state.rate.next_at(now)) is not None:
                 times.append(at)
         return min(times, default=None)
 
     def position(self, job: LiveJob) -> int:
-        """1 for the due job of the queue whose turn it is, and so on; 0 when the job is not due.
+        """See `positions`."""
+        return self.positions((job,))[0]
 
-        A picked job is due until the commit. Otherwise it would seem to run beside the one whose end frees its slot.
-        """
-        if job.place not in (Place.DUE, Place.PICKED):
-            return 0
-        return self.queue(job.queue).position(job)
+    def positions(self, jobs: Sequence[LiveJob]) -> list[int]:
+        """The places of jobs in their queues as of now, see `Job.position`; 0 for one that runs, or is being taken out."""
+        self.admit_due(self.clock.now())
+        waiting: dict[str, list[LiveJob]] = {}
+        for job in jobs:
+            if job.place in WAITING:
+                waiting.setdefault(job.queue, []).append(job)
+        places: dict[LiveJob, int] = {}
+        for queue, of_queue in waiting.items():
+            places.update(positions(self.queue(queue), of_queue))
+        return [places.get(job, 0) for job in jobs]
+
+    @property
+    def held_back(self) -> int:
+        """How many jobs are held back, of all queues."""
+        return sum(len(state.held_back) for state in self.queues.values())
 
     # ---- claims -----------------------------------------------------------------------------------------------------
 
@@ -242,9 +261,7 @@ class Dispatcher:
     def hold_back(self, lease: Lease, job: LiveJob) -> None:
         """A picked job could not be claimed now, somebody has locked its row: others go first for a moment."""
         del lease.jobs[job.id]
-        self.restore(job, self.clock.now() + HELD_BACK + HELD_BACK_EACH * len(self.held_back))
-        if job.place is Place.DELAYED:
-            self.held_back.add(job)
+        self.restore(job, self.clock.now() + HELD_BACK + HELD_BACK_EACH * self.held_back)
         self._stop(job, lease, unpaid=True)
 
     def drop_picked(self, lease: Lease, job: LiveJob) -> None:
@@ -264,6 +281,7 @@ class Dispatcher:
             job.received = received
             job.marked = marked
             job.expires_at = lease.expires_at
+        self.observers.granted(lease)
 
     def adopt(self, lease: Lease, jobs: Iterable[LiveJob]) -> None:
         """A lease of an earlier term, found at the start: its jobs go on running, for a full lease time from now."""
@@ -343,5 +361,5 @@ class Dispatcher:
         expires = now + policy.lease
         return Lease(
             str(uuid.uuid4()), policy.queue, session.id, session.name, session.principal, now, expires, {}, expires,
-            now + policy.receipt,
+            now + policy.receipt, limited=bool(policy.max_running),
         )  # fmt: skip

@@ -301,6 +301,7 @@ class Enqueuer:
         for call in calls:
             if stored is not None:
                 call.live = [job for job in call.live if job.id in stored]
+            dispatcher.observers.enqueued(call.live)
             for job in call.live:
                 self._term.changes.publish(job, State.PENDING)
                 if job.id in direct:

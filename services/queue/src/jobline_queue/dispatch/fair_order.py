@@ -17,19 +17,22 @@ queue is the highest pass that had its turn. What follows from four rules:
 Owners that always have a job which may start differ by at most one job (by their weights) over any stretch of time. Keys
 are inside: an owner that spreads over many has no more turns. Arithmetic is in integers, so positions are exact.
 
-Costs, for m owners: take O(log m) a job, position O(m + log n).
+Costs, for m owners: take O(log m) a job; positions O(m), and for more than a few jobs together O(m log m).
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Iterator, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import partial
 from heapq import merge
+from random import Random
 
 from jobline_queue.core.live_job import LiveJob
 from jobline_queue.dispatch.backlog import Backlog, KeyLimit
 from jobline_queue.dispatch.line import Line
+from jobline_queue.dispatch.turns import Moment, Turns, turns_before
 
 #: The stride of weight 1: the least common multiple of 1 to 16, so that such weights are kept exactly.
 ROUND = 720_720
@@ -59,6 +62,7 @@ class FairOrder:
         self._owners: dict[str, _Owner] = {}
         #: By kind, the owners that have a job of it that may start.
         self._ready: dict[str, Line[_Owner]] = {}
+        self._counts: Counter[str] = Counter()
         self._now = 0
         self._numbers = itertools.count()
         self._size = 0
@@ -75,6 +79,7 @@ class FairOrder:
         owner = self._enter(job.owner)
         owner.backlog.add(job)
         self._size += 1
+        self._counts[job.kind] += 1
         self._list(owner, job.kind)
 
     def discard(self, job: LiveJob) -> bool:
@@ -82,6 +87,7 @@ class FairOrder:
         if owner is None or not owner.backlog.remove(job):
             return False
         self._size -= 1
+        self._uncount(job.kind)
         self._list(owner, job.kind)
         self._leave(owner)
         return True
@@ -95,6 +101,7 @@ class FairOrder:
         while len(taken) < most and (owner := self._next(kinds)) is not None:
             (job,) = owner.backlog.take(kinds, 1)
             owner.running += 1
+            self._uncount(job.kind)
             self._now = max(self._now, owner.rank[0])
             self._move(owner, self._now + owner.stride)
             self._list(owner, job.kind)
@@ -128,8 +135,28 @@ class FairOrder:
     def key_is_full(self, job: LiveJob) -> bool:
         return self._keys.is_full(job.key)
 
+    def key_load(self, job: LiveJob) -> tuple[int, int]:
+        """Of those that wait, its owner's."""
+        owner = self._owners.get(job.owner)
+        return self._keys.running(job.key), owner.backlog.before_of_key(job) if owner is not None else 0
+
     def kinds(self) -> set[str]:
         return set().union(*(owner.backlog.kinds for owner in self._owners.values()))
+
+    def counts(self) -> Mapping[str, int]:
+        return self._counts
+
+    def before_of_kinds(self, job: LiveJob, kinds: Collection[str]) -> int | None:
+        return None
+
+    def first_kinds(self, most: int) -> list[str]:
+        return []
+
+    def any(self, rng: Random) -> LiveJob | None:
+        if not self._ready:
+            return None
+        line = self._ready[rng.choice(list(self._ready))]
+        return line.at(rng.randrange(len(line))).backlog.any(rng)
 
     def listed(self, owner: str) -> list[LiveJob]:
         if not owner:
@@ -140,26 +167,50 @@ class FairOrder:
     def new_backlog(self) -> Backlog:
         return Backlog(self._keys, lambda _kind: None)
 
-    def position(self, job: LiveJob) -> int:
-        """The turns before the job's: of its owner those of the jobs before it, of each other owner as many as begin
-        before that time. An owner's first turn is at its pass, those that follow are a stride apart."""
-        mine = self._owners[job.owner]
-        place = mine.backlog.before(job.rank)
-        turn, number = mine.rank
-        if place:
-            turn = max(turn, self._now) + place * mine.stride
-        before, now = place, self._now
+    def positions(self, jobs: Sequence[LiveJob]) -> list[int]:
+        by_owner: dict[str, list[LiveJob]] = {}
+        for job in jobs:
+            by_owner.setdefault(job.owner, []).append(job)
+        moments: dict[LiveJob, Moment] = {}
+        for name, mine in by_owner.items():
+            owner = self._owners[name]
+            places = owner.backlog.before_each([job.rank for job in mine])
+            moments.update((job, self._moment(owner, place)) for job, place in zip(mine, places, strict=True))
+        ascending = sorted(moments.values())
+        before = dict(zip(ascending, turns_before(self._turns(), ascending), strict=True))
+        return [1 + before[moments[job]] for job in jobs]
+
+    def head(self) -> LiveJob | None:
+        waiting = [owner for owner in self._owners.values() if owner.backlog]
+        return min(waiting, key=lambda owner: owner.rank).backlog.first if waiting else None
+
+    # ---- turns ------------------------------------------------------------------------------------------------------
+
+    def _moment(self, owner: _Owner, place: int) -> Moment:
+        """When the job at a place of its owner's backlog has its turn: the first at its pass, those that follow a stride
+        apart."""
+        first, number = owner.rank
+        return (max(first, self._now) + place * owner.stride if place else first), number
+
+    def _turns(self) -> list[Turns]:
+        """The turns of all that wait."""
+        now, turns = self._now, []
         for owner in self._owners.values():
-            first, other = owner.rank
-            if owner is mine or first > turn or (first == turn and other > number):
-                continue
-            room = turn - (first if first > now else now) - (other > number)
-            turns = 1 + room // owner.stride if room > 0 else 1
-            waiting = len(owner.backlog)
-            before += turns if turns < waiting else waiting
-        return 1 + before
+            if waiting := len(owner.backlog):
+                first, number = owner.rank
+                stride = owner.stride
+                if first < now:
+                    turns.append((first, number, stride, 1))
+                    first, waiting = now + stride, waiting - 1
+                turns.append((first, number, stride, waiting))
+        return turns
 
     # ---- owners -----------------------------------------------------------------------------------------------------
+
+    def _uncount(self, kind: str) -> None:
+        self._counts[kind] -= 1
+        if not self._counts[kind]:
+            del self._counts[kind]
 
     def _enter(self, name: str) -> _Owner:
         owner = self._owners.get(name)

@@ -247,7 +247,10 @@ class Finisher:
 
     async def _retry(self, plan: Plan) -> None:
         dispatcher = self._term.dispatcher
-        rows = [{"id": act.job_id, "seq": dispatcher.next_seq(), "actor": act.actor} for act in plan.retries]
+        rows = [
+            {"id": act.job_id, "seq": dispatcher.next_seq(), "actor": act.actor, "seen": act.seq}
+            for act in plan.retries
+        ]
         plan.retried = await self._store.retry_jobs(rows, dispatcher.resuming(), plan.now)
         for act in plan.retries:
             if (job := plan.retried.get(act.job_id)) is not None:

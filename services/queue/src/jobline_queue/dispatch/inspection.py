@@ -22,10 +22,10 @@ def inspect(dispatcher: Dispatcher, claimer: Claimer) -> Iterator[str]:
     now, looks = dispatcher.clock.now(), claimer.looks
     at = looks.next_at
     awaited = "a wake-up only" if at is None else f"a wake-up, or {at - now:+.3f} s from now"
-    yield f"state: epoch {dispatcher.epoch}, {len(dispatcher.jobs)} live jobs, {len(dispatcher.held_back)} held back"
+    yield f"state: epoch {dispatcher.epoch}, {len(dispatcher.jobs)} live jobs, {dispatcher.held_back} held back"
     yield f"state: the claimer looked {now - looks.at:.3f} s ago and waits for {awaited}"
     for name, state in sorted(dispatcher.queues.items()):
-        if state.paused or state.running or state.delayed or len(state.order):
+        if state.paused or state.running or state.delayed or state.ready:
             yield f"state: queue {name}: {_queue(state, now)}"
     for session in dispatcher.sessions.values():
         yield f"state: session {session.name} {session.id}: {_session(session)}"
@@ -35,7 +35,7 @@ def inspect(dispatcher: Dispatcher, claimer: Claimer) -> Iterator[str]:
 def _queue(state: QueueState, now: float) -> str:
     rate = f", {state.rate.available(now)} starts left of its rate" if state.rate else ""
     return (
-        f"{'paused' if state.paused else 'not paused'}, {len(state.order)} due, {state.delayed} delayed, "
+        f"{'paused' if state.paused else 'not paused'}, {state.ready} due, {state.delayed} delayed, "
         f"{state.running} running, {len(state.picked)} of them not stored yet{rate}"
     )
 

@@ -15,7 +15,7 @@ from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterator, Sequence
 from itertools import chain
 from operator import attrgetter
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 #: The most things of a chunk; a full one is halved.
 CHUNK = 2000
@@ -30,13 +30,14 @@ class Ranked(Protocol):
 
 
 T = TypeVar("T", bound=Ranked)
-_rank = attrgetter("rank")
 
 
 class Line(Generic[T]):
     """Lowest rank first."""
 
     __slots__ = ("_chunks", "_size")
+    #: A subclass may sort by something else.
+    _rank_of: ClassVar[attrgetter[Any]] = attrgetter("rank")
 
     def __init__(self) -> None:
         #: None is empty.
@@ -59,13 +60,14 @@ class Line(Generic[T]):
         if not chunks:
             chunks.append([thing])
             return
-        rank = thing.rank
-        if chunks[-1][-1].rank < rank:
+        rank_of = self._rank_of
+        rank = rank_of(thing)
+        if rank_of(chunks[-1][-1]) < rank:
             at = len(chunks) - 1
             chunks[at].append(thing)
         else:
             at = self._chunk_of(rank)
-            insort(chunks[at], thing, key=_rank)
+            insort(chunks[at], thing, key=rank_of)
         if len(chunks[at]) > CHUNK:
             chunks.insert(at + 1, chunks[at][CHUNK // 2 :])
             del chunks[at][CHUNK // 2 :]
@@ -75,12 +77,12 @@ class Line(Generic[T]):
         if thing is self.first:
             self.take(1)
             return True
-        rank = thing.rank
+        rank = self._rank_of(thing)
         at = self._chunk_of(rank)
         if at == len(self._chunks):
             return False
         chunk = self._chunks[at]
-        index = bisect_left(chunk, rank, key=_rank)
+        index = bisect_left(chunk, rank, key=self._rank_of)
         if chunk[index] is not thing:
             return False
         del chunk[index]
@@ -91,11 +93,12 @@ class Line(Generic[T]):
 
     def remove_all(self, things: Sequence[T]) -> None:
         """Takes out things that are in, given by rank: neighbours in one go."""
+        rank_of = self._rank_of
         start = 0
         while start < len(things):
-            at = self._chunk_of(things[start].rank)
+            at = self._chunk_of(rank_of(things[start]))
             chunk = self._chunks[at]
-            end = bisect_right(things, chunk[-1].rank, start, key=_rank)
+            end = bisect_right(things, rank_of(chunk[-1]), start, key=rank_of)
             if end - start < FEW:
                 for thing in things[start:end]:
                     self.remove(thing)
@@ -118,14 +121,32 @@ class Line(Generic[T]):
         self._size -= len(taken)
         return taken
 
+    def at(self, index: int) -> T:
+        """The thing behind so many others. Raises IndexError when there are not more."""
+        for chunk in self._chunks:
+            if index < len(chunk):
+                return chunk[index]
+            index -= len(chunk)
+        raise IndexError(index)
+
     def before(self, rank: Any) -> int:
         """How many things have a lower rank."""
-        at = self._chunk_of(rank)
-        count = sum(map(len, self._chunks[:at]))
-        return count + bisect_left(self._chunks[at], rank, key=_rank) if at < len(self._chunks) else count
+        return self.before_each((rank,))[0]
 
-    def _chunk_of(self, rank: Any) -> int:
-        """The first chunk that has not only lower ranks; as often as not the first of all."""
-        if self._chunks and not self._chunks[0][-1].rank < rank:
-            return 0
-        return bisect_left(self._chunks, rank, key=lambda chunk: chunk[-1].rank)
+    def before_each(self, ranks: Sequence[Any]) -> list[int]:
+        """The same for each of many ranks, given in ascending order, in one pass."""
+        chunks = self._chunks
+        counts = []
+        at = passed = 0
+        for rank in ranks:
+            start, at = at, self._chunk_of(rank, at)
+            passed += sum(map(len, chunks[start:at]))
+            counts.append(passed + bisect_left(chunks[at], rank, key=self._rank_of) if at < len(chunks) else passed)
+        return counts
+
+    def _chunk_of(self, rank: Any, start: int = 0) -> int:
+        """The first chunk from `start` that has not only lower ranks; as often as not that one."""
+        rank_of = self._rank_of
+        if start < len(self._chunks) and not rank_of(self._chunks[start][-1]) < rank:
+            return start
+        return bisect_left(self._chunks, rank, start, key=lambda chunk: rank_of(chunk[-1]))

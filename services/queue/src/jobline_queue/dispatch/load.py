@@ -20,8 +20,10 @@ logger = logging.getLogger(__name__)
 async def load(dispatcher: Dispatcher, store: JobStore) -> None:
     """Reads everything that lives. Leases of earlier terms go on for a full lease time from now, and their sessions are
     there again, without a stream, so that living workers can resume."""
-    for name, paused in (await store.load_queues()).items():
-        dispatcher.queue(name).paused = paused
+    for queue in await store.load_queues():
+        state = dispatcher.queue(queue.name)
+        state.pause = queue.pause(by_policy=state.pause)
+        state.limit = queue.max_running
     leases = [_lease(dispatcher, row) for row in await store.load_leases()]
     holder = {job_id: lease for lease, job_ids in leases for job_id in job_ids}
     orphans: list[LiveJob] = []

@@ -64,7 +64,7 @@ class OpenScopes:
         scope = DueScope(queue, owner, kinds, at, state.order.new_backlog())
         waiting = state.order.listed(owner)
         state.open_scope(scope)
-        for job in (*state.picked, *(job for job in self._dispatcher.held_back if job.queue == queue)):
+        for job in (*state.picked, *state.held_back):
             scope.place(job)
         for lease in self._dispatcher.leases.values():
             if lease.queue == queue:

@@ -163,6 +163,8 @@ class Planner:
         job = self._dispatcher.jobs.get(act.job_id)
         if job is None:
             plan.strangers.append(act)
+        elif job.lease is None and act.running_only:
+            act.answer(IllegalTransition("cancel", State.PENDING, "only running jobs are meant"))
         elif job.lease is None:
             self._dispatcher.withdraw(job)
             plan.cancels.append((act, job))
@@ -200,18 +202,23 @@ class Planner:
         Only ends that are final free a slot here: a job that goes back to pending may be the next one itself.
         """
         freed: dict[tuple[str, str], int] = {}
+        #: Of those, the ones whose places their sessions have free already: said while the queue had no limit yet.
+        counted: dict[tuple[str, str], int] = {}
         for ending in plan.endings:
             if ending.end.state in FINISHED and self._dispatcher.queue(ending.job.queue).limited:
                 key = (ending.job.queue, ending.lease.session_id)
                 freed[key] = freed.get(key, 0) + 1
+                counted[key] = counted.get(key, 0) + bool(ending.said and ending.said.freed)
         by_queue: dict[str, int] = {}
         for lease, completions in plan.completes.items():
             if self._dispatcher.queue(lease.queue).limited:
                 key = (lease.queue, lease.session_id)
                 freed[key] = freed.get(key, 0) + len(completions)
+                counted[key] = counted.get(key, 0) + sum([act.freed != "" for act, _ in completions])
         for (queue, session_id), count in freed.items():
             by_queue[queue] = by_queue.get(queue, 0) + count
             session = self._dispatcher.sessions.get(session_id)
-            claim = session and self._dispatcher.pick(session, queue, plan.now, by_queue[queue], count)
+            ended = count - counted[queue, session_id]
+            claim = session and self._dispatcher.pick(session, queue, plan.now, by_queue[queue], ended)
             if claim:
                 plan.claims.append(claim)

@@ -22,6 +22,15 @@ class RateWindow:
     def use(self, count: int, now: float) -> None:
         self._starts.extend([now] * count)
 
+    def start_at(self, number: int, now: float) -> float:
+        """When the start with this number from now on (1: the next one) may be at the earliest, if the rate alone says so."""
+        used = number - 1 - self.available(now)
+        if used < 0:
+            return now
+        rounds, index = divmod(used, self._rate.count)
+        first = self._starts[index] if index < len(self._starts) else now
+        return first + (1 + rounds) * self._rate.period
+
     def next_at(self, now: float) -> float | None:
         """When the next start frees up; None when one is free now."""
         if self.available(now) > 0:

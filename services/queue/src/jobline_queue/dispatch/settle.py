@@ -43,9 +43,10 @@ class Settler:
     async def settle(self, plan: Plan, missing: set[str]) -> None:
         """Applies `plan`; jobs in `missing` had no unfinished row any more."""
         for lease, completions in plan.completes.items():
-            self._settle_completes(lease, completions, missing)
+            self._settle_completes(lease, completions, missing, plan.now)
         for ending in plan.endings:
-            self._settle_ending(ending, ending.job.id in missing)
+            self._settle_ending(ending, ending.job.id in missing, plan.now)
+        self._dispatcher.observers.enqueued(plan.follow_ups)
         for job in plan.follow_ups:
             self._dispatcher.add(job)
             self._term.changes.publish(job, State.PENDING)
@@ -64,10 +65,11 @@ class Settler:
 
     # ---- endings ----------------------------------------------------------------------------------------------------
 
-    def _settle_completes(self, lease: Lease, completions: Sequence[Completion], missing: set[str]) -> None:
+    def _settle_completes(self, lease: Lease, completions: Sequence[Completion], missing: set[str], at: float) -> None:
         jobs = [job for _, job in completions]
-        self._dispatcher.finish(lease, jobs)
         lost = {job.id for job in jobs if job.id in missing} if missing else missing
+        self._observe(lease, jobs, lost, at)
+        self._dispatcher.finish(lease, jobs)
         for act, job in completions:
             if lost and job.id in lost:
                 self._revoke(lease, job)
@@ -76,8 +78,15 @@ class Settler:
                 self._term.changes.publish(job, State.SUCCEEDED)
                 act.answer(act, OutcomeStatus.COMMITTED, "")
 
-    def _settle_ending(self, ending: Ending, missing: bool) -> None:
+    def _observe(self, lease: Lease, jobs: Sequence[LiveJob], lost: set[str], at: float) -> None:
+        observers = self._dispatcher.observers
+        observers.succeeded(lease, [job for job in jobs if job.id not in lost] if lost else jobs, at)
+        for job_id in lost:
+            observers.ended(lease.jobs[job_id], lease, None, at)
+
+    def _settle_ending(self, ending: Ending, missing: bool, at: float) -> None:
         job, end = ending.job, ending.end
+        self._dispatcher.observers.ended(job, ending.lease, None if missing else end, at)
         if ending.tell_worker or missing:
             self._revoke(ending.lease, job)
         self._dispatcher.end(job)
@@ -113,6 +122,8 @@ class Settler:
 
     def _settle_acts(self, plan: Plan, missing: set[str]) -> None:
         for cancel, job in plan.cancels:
+            if cancel.job_id not in missing:
+                self._dispatcher.observers.cancelled(job)
             removed = cancel.job_id in missing or self.cancel_removes(job)
             self._dispatcher.forget(job)
             self._term.changes.publish(job, None if removed else State.CANCELLED)
@@ -126,13 +137,14 @@ class Settler:
             request.answer(None)
         for removal, live in plan.removals:
             if live is not None:
-                self._settle_removal(live)
+                self._settle_removal(live, plan.now)
             elif gone := plan.removed.get(removal.job_id):
                 self._term.changes.publish(gone, None)
             removal.answer(NotFound("job", removal.job_id) if removal.job_id in missing else None)
 
-    def _settle_removal(self, job: LiveJob) -> None:
+    def _settle_removal(self, job: LiveJob, at: float) -> None:
         if job.lease is not None:
+            self._dispatcher.observers.ended(job, job.lease, None, at)
             session = self._dispatcher.sessions.get(job.lease.session_id)
             if session:
                 session.push_cancel(job.lease.token, job.id, LeaseState.LOST)

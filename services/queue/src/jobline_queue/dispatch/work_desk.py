@@ -140,6 +140,8 @@ class WorkDesk:
         job = self._dispatcher.current_run(job_id, token)
         if job is not None:
             job.received = True
+            if step and step != job.step:
+                self._dispatcher.forecast.entered(job, step)
             job.step, job.current, job.total, job.message = step or job.step, current, total, message
             self._term.changes.publish(job, State.RUNNING, progress=True)
         return job

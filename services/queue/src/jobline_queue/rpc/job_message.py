@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from jobline.v1 import job_pb2
+from collections.abc import Sequence
+
+from jobline.v1 import job_pb2, job_service_pb2
 from jobline_queue.core.job_filter import JobRow
 from jobline_queue.core.live_job import LiveJob
 from jobline_queue.dispatch.dispatcher import Dispatcher
-from jobline_queue.rpc.convert import labels, timestamp
+from jobline_queue.dispatch.forecast import Estimate
+from jobline_queue.dispatch.waiting import WaitReason
+from jobline_queue.rpc.convert import duration, labels, timestamp
 
 STATES = {
     "pending": job_pb2.JOB_STATE_PENDING,
@@ -28,6 +32,17 @@ OUTCOMES = {
 
 def from_row(row: JobRow, dispatcher: Dispatcher) -> job_pb2.Job:
     """The job of a row, with what memory knows better."""
+    return from_rows((row,), dispatcher)[0]
+
+
+def from_rows(rows: Sequence[JobRow], dispatcher: Dispatcher) -> list[job_pb2.Job]:
+    """The same of many, all of one moment."""
+    living = [live for row in rows if (live := dispatcher.jobs.get(row["id"])) and row["finished_at"] is None]
+    places = {live.id: (live, place) for live, place in zip(living, dispatcher.positions(living), strict=True)}
+    return [_from_row(row, *places.get(row["id"], (None, 0))) for row in rows]
+
+
+def _from_row(row: JobRow, live: LiveJob | None, position: int) -> job_pb2.Job:
     message = job_pb2.Job(
         id=row["id"],
         queue=row["queue"],
@@ -55,16 +70,19 @@ def from_row(row: JobRow, dispatcher: Dispatcher) -> job_pb2.Job:
     _set_progress(message, row["step"], row["progress_current"], row["progress_total"], row["progress_message"])
     if row["error_code"]:
         message.error.CopyFrom(error_of(row))
-    live = dispatcher.jobs.get(row["id"])
-    if live is not None and row["finished_at"] is None:
-        _lay_over(message, live, dispatcher)
+    if live is not None:
+        _lay_over(message, live, position)
     if message.state not in (job_pb2.JOB_STATE_FAILED, job_pb2.JOB_STATE_PENDING):
         message.ClearField("error")  # of an earlier run
     return message
 
 
-def from_live(job: LiveJob, dispatcher: Dispatcher) -> job_pb2.Job:
-    """A live job from memory alone: without payload and error."""
+def from_live(jobs: Sequence[LiveJob], dispatcher: Dispatcher) -> list[job_pb2.Job]:
+    """Live jobs from memory alone, all of one moment: without payload and error."""
+    return [_from_live(job, position) for job, position in zip(jobs, dispatcher.positions(jobs), strict=True)]
+
+
+def _from_live(job: LiveJob, position: int) -> job_pb2.Job:
     message = job_pb2.Job(
         id=job.id,
         queue=job.queue,
@@ -79,15 +97,32 @@ def from_live(job: LiveJob, dispatcher: Dispatcher) -> job_pb2.Job:
         max_attempts=job.max_attempts,
         created_at=timestamp(job.created_at),
     )
-    _lay_over(message, job, dispatcher)
+    _lay_over(message, job, position)
     return message
 
 
-def _lay_over(message: job_pb2.Job, live: LiveJob, dispatcher: Dispatcher) -> None:
+def add_etas(messages: Sequence[job_pb2.Job], dispatcher: Dispatcher) -> None:
+    """Says of those that live when they will have ended."""
+    living = [(message, live) for message in messages if (live := dispatcher.jobs.get(message.id)) and _lives(message)]
+    positions = [message.position for message, _ in living]
+    estimates = dispatcher.forecast.estimates([live for _, live in living], positions)
+    for (message, _), estimate in zip(living, estimates, strict=True):
+        message.eta.CopyFrom(eta(estimate))
+
+
+def _lives(message: job_pb2.Job) -> bool:
+    return message.state in (job_pb2.JOB_STATE_PENDING, job_pb2.JOB_STATE_RUNNING)
+
+
+def eta(estimate: Estimate) -> job_pb2.Eta:
+    return job_pb2.Eta(p50=duration(estimate.p50), p90=duration(estimate.p90), reason=estimate.reason)
+
+
+def _lay_over(message: job_pb2.Job, live: LiveJob, position: int) -> None:
     message.state = STATES[live.state]
     message.run_at.FromMicroseconds(round(live.run_at * 1e6))
     message.attempt = live.attempt + (live.lease is not None)
-    message.position = dispatcher.position(live)
+    message.position = position
     if live.lease is not None:
         message.started_at.FromMicroseconds(round((live.started_at or 0.0) * 1e6))
         message.lease.CopyFrom(
@@ -159,4 +194,18 @@ def event(row: JobRow) -> job_pb2.JobEvent:
         to_state=STATES.get(row["to_state"], job_pb2.JOB_STATE_UNSPECIFIED),
         actor=row["actor"],
         detail=row["detail"],
+        job_id=row["job_id"] or "",
+        queue=row["queue"],
+    )
+
+
+def wait_reason(reason: WaitReason) -> job_service_pb2.WaitReason:
+    return job_service_pb2.WaitReason(
+        code=reason.code,
+        detail=reason.detail,
+        job_ids=reason.job_ids,
+        until=timestamp(reason.until),
+        since=timestamp(reason.since),
+        actor=reason.actor,
+        count=reason.count,
     )

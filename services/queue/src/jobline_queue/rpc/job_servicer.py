@@ -1,10 +1,9 @@
-"""JobService: enqueue, get, list, watch, cancel, retry, delete, explain."""
+"""JobService: enqueue, get, list, count, watch, cancel, retry, delete, explain."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
-from datetime import UTC, datetime
 from typing import Any
 
 from jobline.server_calls import accept
@@ -13,17 +12,21 @@ from jobline.v1 import job_pb2
 from jobline.v1 import job_service_pb2 as pb
 from jobline.v1.job_service_pb2_grpc import JobServiceServicer
 from jobline_queue.core.errors import NotFound, invalid
-from jobline_queue.core.job_filter import JobFilter, JobReader, JobRow
+from jobline_queue.core.job_filter import JobReader, JobRow
 from jobline_queue.core.job_input import InputStore
 from jobline_queue.core.json_text import check_text
-from jobline_queue.core.new_job import MAX_OWNER, NO_LABELS, NewJob
+from jobline_queue.core.lifecycle import State
+from jobline_queue.core.new_job import NO_LABELS, NewJob
 from jobline_queue.dispatch.active import ActiveTerm, QueueCore
 from jobline_queue.dispatch.acts import Act, ActAnswer, CancelJob, RemoveJob, RetryJob
 from jobline_queue.dispatch.waiting import waiting_for
-from jobline_queue.rpc import job_message
-from jobline_queue.rpc.convert import epoch, uuid_text
+from jobline_queue.rpc import job_message, rights
+from jobline_queue.rpc.bulk_acts import BulkActs
+from jobline_queue.rpc.convert import duration, epoch, timestamp, uuid_text
 from jobline_queue.rpc.intake import store_jobs
 from jobline_queue.rpc.intake_input import store_job_with_input
+from jobline_queue.rpc.job_query import among_live, job_filter, job_query, token_behind
+from jobline_queue.rpc.places import MAX_LOCATED, locate
 from jobline_queue.rpc.principal import Principal, correlation_id, current
 from jobline_queue.rpc.watch import watch
 
@@ -33,10 +36,11 @@ Context = Any
 class JobServicer(JobServiceServicer):
     """See job_service.proto for what each call promises."""
 
-    def __init__(self, core: QueueCore, jobs: JobReader, inputs: InputStore) -> None:
+    def __init__(self, core: QueueCore, jobs: JobReader, inputs: InputStore, bulk: BulkActs) -> None:
         self._core = core
         self._jobs = jobs
         self._inputs = inputs
+        self._bulk = bulk
 
     async def EnqueueJobs(self, request: pb.EnqueueJobsRequest, context: Context) -> pb.EnqueueJobsResponse:
         principal = current.get()
@@ -66,20 +70,36 @@ class JobServicer(JobServiceServicer):
         active = self._core.active
         row = await self._visible(uuid_text("id", request.id))
         job = job_message.from_row(row, active.dispatcher)
+        job_message.add_etas([job], active.dispatcher)
         return pb.GetJobResponse(job=job, attempts=await self._attempts(job, row), steps=await self._steps(job.id))
 
     async def ListJobs(self, request: pb.ListJobsRequest, context: Context) -> pb.ListJobsResponse:
         active = self._core.active
-        size = request.page_size or 50
-        if not 1 <= size <= 500:
-            raise invalid("page_size", "expected 1 to 500")
-        after = uuid_text("page_token", request.page_token) if request.page_token else None
-        rows = await self._jobs.page(_filter(request, current.get()), after, size + 1)
-        more = len(rows) > size
-        return pb.ListJobsResponse(
-            jobs=[job_message.from_row(row, active.dispatcher) for row in rows[:size]],
-            next_page_token=rows[size - 1]["id"] if more else "",
-        )
+        query = job_query(request, current.get())
+        where = among_live(query.where, active.dispatcher)
+        rows = await self._jobs.page(where, query.after, query.size + 1, sorting=query.sorting)
+        shown = job_message.from_rows(rows[: query.size], active.dispatcher)
+        if request.filter.states:  # some may have moved on since the database was asked
+            shown = [job for job in shown if job.state in request.filter.states]
+        job_message.add_etas(shown, active.dispatcher)
+        more = len(rows) > query.size
+        token = token_behind(rows[query.size - 1], query.sorting) if more else ""
+        return pb.ListJobsResponse(jobs=shown, next_page_token=token)
+
+    async def CountJobs(self, request: pb.CountJobsRequest, context: Context) -> pb.CountJobsResponse:
+        where = among_live(job_filter(request.filter, current.get()), self._core.active.dispatcher)
+        counts = await self._jobs.count(where)
+        states = [
+            pb.StateCount(state=job_message.STATES[state], count=counts[state]) for state in State if state in counts
+        ]
+        return pb.CountJobsResponse(count=sum(counts.values()), states=states)
+
+    async def LocateJobs(self, request: pb.LocateJobsRequest, context: Context) -> pb.LocateJobsResponse:
+        active = self._core.active
+        if not 1 <= len(request.ids) <= MAX_LOCATED:
+            raise invalid("ids", f"expected 1 to {MAX_LOCATED} ids")
+        ids = [uuid_text(f"ids[{index}]", each) for index, each in enumerate(request.ids)]
+        return pb.LocateJobsResponse(places=await locate(active.dispatcher, ids, rights.visible(current.get())))
 
     async def WatchJobs(self, request: pb.WatchJobsRequest, context: Context) -> AsyncIterator[pb.WatchJobsResponse]:
         principal = current.get()
@@ -88,23 +108,33 @@ class JobServicer(JobServiceServicer):
             raise invalid("ids", "expected at most 1000 ids")
         for each in ids:
             await self._visible(each)
-        async for message in watch(self._core.active, self._jobs, request, ids, _rights(principal)):
+        active = self._core.active
+        await accept(context)
+        async for message in watch(active, self._jobs, request, ids, rights.visible(principal)):
             yield message
 
     async def CancelJob(self, request: pb.CancelJobRequest, context: Context) -> pb.CancelJobResponse:
         active = self._core.active
         check_text("reason", request.reason, 255)
-        row = await self._visible(uuid_text("id", request.id))
+        row = await self._actable(uuid_text("id", request.id))
         actor = current.get().actor
         await perform(active, lambda answer: CancelJob(row["id"], actor, request.reason, answer))
         return pb.CancelJobResponse(job=await self._after(row, job_pb2.JOB_STATE_CANCELLED))
 
     async def RetryJob(self, request: pb.RetryJobRequest, context: Context) -> pb.RetryJobResponse:
         active = self._core.active
-        row = await self._visible(uuid_text("id", request.id))
+        row = await self._actable(uuid_text("id", request.id))
         actor = current.get().actor
         await perform(active, lambda answer: RetryJob(row["id"], actor, answer))
         return pb.RetryJobResponse(job=await self._after(row, job_pb2.JOB_STATE_PENDING))
+
+    async def RetryJobs(self, request: pb.RetryJobsRequest, context: Context) -> AsyncIterator[pb.RetryJobsResponse]:
+        async for progress in self._bulk.retry(request, current.get()):
+            yield pb.RetryJobsResponse(progress=progress)
+
+    async def CancelJobs(self, request: pb.CancelJobsRequest, context: Context) -> AsyncIterator[pb.CancelJobsResponse]:
+        async for progress in self._bulk.cancel(request, current.get()):
+            yield pb.CancelJobsResponse(progress=progress)
 
     async def DeleteJob(self, request: pb.DeleteJobRequest, context: Context) -> pb.DeleteJobResponse:
         active = self._core.active
@@ -118,24 +148,31 @@ class JobServicer(JobServiceServicer):
         job_id = uuid_text("id", request.id)
         events = [job_message.event(row) for row in await self._jobs.events(job_id)]
         row = await self._jobs.get(job_id)
-        if row is None or not _may_see(row, current.get()):
-            if row is not None or not events or current.get().role is not Role.OPERATOR:
+        if row is None or not rights.may_see(row, current.get()):
+            if row is not None or not events or not rights.sees_all(current.get()):
                 raise NotFound("job", job_id)
             return pb.ExplainJobResponse(events=events)
         job = job_message.from_row(row, active.dispatcher)
+        job_message.add_etas([job], active.dispatcher)
         live = active.dispatcher.jobs.get(job_id)
         reasons = waiting_for(active.dispatcher, live) if live else []
         return pb.ExplainJobResponse(
             job=job,
             attempts=await self._attempts(job, row),
             events=events,
-            waiting_for=[pb.WaitReason(code=each.code, detail=each.detail) for each in reasons],
+            waiting_for=[job_message.wait_reason(each) for each in reasons],
         )
 
     async def _visible(self, job_id: str) -> JobRow:
         row = await self._jobs.get(job_id)
-        if row is None or not _may_see(row, current.get()):
+        if row is None or not rights.may_see(row, current.get()):
             raise NotFound("job", job_id)
+        return row
+
+    async def _actable(self, job_id: str) -> JobRow:
+        """A job that the caller may see and act on."""
+        row = await self._visible(job_id)
+        rights.check_acts(current.get(), row["owner"])
         return row
 
     async def _after(self, before: JobRow, state: job_pb2.JobState.ValueType) -> job_pb2.Job:
@@ -154,9 +191,15 @@ class JobServicer(JobServiceServicer):
     async def _steps(self, job_id: str) -> list[job_pb2.StepOutput]:
         found = []
         for row in await self._jobs.steps(job_id):
-            step = job_pb2.StepOutput(name=row["name"], output_json=row["output"])
-            step.duration.FromMicroseconds(round(row["seconds"] * 1e6))
-            found.append(step)
+            found.append(
+                job_pb2.StepOutput(
+                    name=row["name"],
+                    output_json=row["output"],
+                    duration=duration(row["seconds"]),
+                    finished_at=timestamp(row["finished_at"]),
+                    attempt=row["attempt"],
+                )
+            )
         return found
 
 
@@ -213,62 +256,9 @@ def _new_jobs(messages: Iterable[pb.NewJob], principal: Principal, name: str = "
 
 def _users_own(name: str, index: int, owner: str, principal: Principal) -> str:
     """A gateway enqueues for its end user only."""
-    mine = _own(principal)
+    mine = rights.own(principal)
     if mine is None:
         raise invalid("jobline-caller-bin", "expected a Caller with a sub or a session")
     if owner not in ("", mine):
         raise invalid(f"{name.format(index)}.owner", f"expected the caller's own ({mine}) or nothing")
     return mine
-
-
-def _own(principal: Principal) -> str | None:
-    if principal.user is None:
-        return None
-    if principal.user.sub:
-        return f"user:{principal.user.sub}"
-    return f"session:{principal.user.session}" if principal.user.session else None
-
-
-def _rights(principal: Principal) -> JobFilter:
-    """The jobs a caller may see."""
-    match principal.role:
-        case Role.OPERATOR:
-            return JobFilter()
-        case Role.GATEWAY:
-            return JobFilter(owner=_own(principal) or "\x01nobody")
-        case _:
-            return JobFilter(producer=principal.name)
-
-
-def _may_see(row: JobRow, principal: Principal) -> bool:
-    rights = _rights(principal)
-    return rights.owner in (None, row["owner"]) and rights.producer in (None, row["producer"])
-
-
-def _filter(request: pb.ListJobsRequest, principal: Principal) -> JobFilter:
-    rights = _rights(principal)
-    owner = rights.owner
-    if request.owner:
-        owner = request.owner if owner in (None, request.owner) else "\x01nobody"
-    states = []
-    for index, state in enumerate(request.states):
-        if state not in job_message.STATE_WORDS:
-            raise invalid(f"states[{index}]", "expected a JobState other than UNSPECIFIED")
-        states.append(job_message.STATE_WORDS[state])
-    return JobFilter(
-        queue=check_text("queue", request.queue, 64),
-        kind=check_text("kind", request.kind, 64),
-        owner=None if owner is None else check_text("owner", owner, MAX_OWNER),
-        producer=rights.producer,
-        states=states,
-        labels={
-            check_text("labels", key, 64): check_text("labels", value, 255) for key, value in request.labels.items()
-        },
-        created_after=_time("created_after", request),
-        created_before=_time("created_before", request),
-    )
-
-
-def _time(name: str, request: pb.ListJobsRequest) -> datetime | None:
-    value = epoch(name, request, name)
-    return None if value is None else datetime.fromtimestamp(value, UTC)

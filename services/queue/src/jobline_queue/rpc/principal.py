@@ -54,8 +54,8 @@ class Authenticator:
         token = self._tokens.of_call(metadata)
         if token is None:
             raise Unauthenticated("expected metadata `authorization: Bearer {service token}` with a known token")
-        caller = next((value for key, value in metadata if key == CALLER_KEY and isinstance(value, bytes)), b"")
-        if not caller:
+        caller = next((value for key, value in metadata if key == CALLER_KEY and isinstance(value, bytes)), None)
+        if caller is None:  # an empty one is a user without a name, who has no rights; a gateway by itself has some
             return Principal(token.name, token.role)
         if token.role is not Role.GATEWAY:
             raise Forbidden("only a gateway may name an end user")

@@ -11,17 +11,24 @@ from jobline.v1 import queue_pb2
 from jobline.v1 import queue_service_pb2 as pb
 from jobline.v1.queue_service_pb2_grpc import QueueServiceServicer
 from jobline_queue.core.errors import NotFound, invalid
+from jobline_queue.core.history import History
 from jobline_queue.core.json_text import check_text
 from jobline_queue.core.queue_history import QueueHistory
+from jobline_queue.core.stored_queue import Pause
+from jobline_queue.core.trends import Stretches, StretchOfQueue, trends
 from jobline_queue.dispatch.active import ActiveTerm, QueueCore
-from jobline_queue.dispatch.session import Session
-from jobline_queue.rpc import convert
+from jobline_queue.rpc import convert, queue_message, trend_message
+from jobline_queue.rpc.event_list import list_events
 from jobline_queue.rpc.principal import current
+from jobline_queue.rpc.queue_acts import store_limit, store_pause, to_its_end
+from jobline_queue.rpc.rights import check_rules, check_sees_all
 
 #: What a worker that is told to drain may take for it.
 DRAIN_SECONDS = 300.0
+MAX_LIMIT = 100_000
 _CHORE_NAME = re.compile(r"[a-z0-9_-]{1,64}")
 Context = Any
+ReadTrends = Callable[[Stretches, str, float], Awaitable[list[StretchOfQueue]]]
 
 
 class QueueServicer(QueueServiceServicer):
@@ -32,20 +39,28 @@ class QueueServicer(QueueServiceServicer):
         core: QueueCore,
         count: Callable[[str], Awaitable[QueueHistory]],
         grant_chore: Callable[[str, float, str], Awaitable[bool]],
+        read_trends: ReadTrends,
+        events: History,
     ) -> None:
         self._core = core
         self._count = count
         self._grant_chore = grant_chore
+        self._read_trends = read_trends
+        self._events = events
+
+    # ---- queues -----------------------------------------------------------------------------------------------------
 
     async def ListQueues(self, request: pb.ListQueuesRequest, context: Context) -> pb.ListQueuesResponse:
         active = self._core.active
-        return pb.ListQueuesResponse(queues=[_queue(active, name) for name in sorted(active.dispatcher.queues)])
+        return pb.ListQueuesResponse(
+            queues=[queue_message.queue(active, name) for name in sorted(active.dispatcher.queues)]
+        )
 
     async def GetQueue(self, request: pb.GetQueueRequest, context: Context) -> pb.GetQueueResponse:
         active = self._core.active
-        queue = _queue(active, _known(active, request.queue))
+        queue = queue_message.queue(active, _known(active, request.queue))
         if request.with_history:
-            queue.history.CopyFrom(_history(await self._count(request.queue)))
+            queue.history.CopyFrom(queue_message.history(await self._count(request.queue)))
         return pb.GetQueueResponse(queue=queue)
 
     async def PauseQueue(self, request: pb.PauseQueueRequest, context: Context) -> pb.PauseQueueResponse:
@@ -55,14 +70,41 @@ class QueueServicer(QueueServiceServicer):
         return pb.ResumeQueueResponse(queue=await self._set_paused(request.queue, False, ""))
 
     async def _set_paused(self, queue: str, paused: bool, reason: str) -> queue_pb2.Queue:
+        check_rules(current.get())
         active = self._core.active
-        name = _known(active, queue)
+        name, actor = _known(active, queue), current.get().actor
         check_text("reason", reason, 255)
-        # To its end, also when the caller is gone: cancelled half-way, the table might say paused and memory not.
-        storing = asyncio.create_task(_store_paused(active, name, paused, reason))
-        storing.add_done_callback(lambda task: task.cancelled() or task.exception())  # a caller that is gone reads none
-        await asyncio.shield(storing)
-        return _queue(active, name)
+        pause = Pause(actor, active.term.clock.now(), reason) if paused else None
+        await to_its_end(store_pause(active, name, pause, actor))
+        return queue_message.queue(active, name)
+
+    async def SetQueueLimit(self, request: pb.SetQueueLimitRequest, context: Context) -> pb.SetQueueLimitResponse:
+        check_rules(current.get())
+        active = self._core.active
+        name = _known(active, request.queue)
+        limit = request.max_running if request.HasField("max_running") else None
+        if limit is not None and not 1 <= limit <= MAX_LIMIT:
+            raise invalid("max_running", f"expected 1 to {MAX_LIMIT}, or none for the policy's")
+        await to_its_end(store_limit(active, name, limit, current.get().actor))
+        return pb.SetQueueLimitResponse(queue=queue_message.queue(active, name))
+
+    async def GetTrends(self, request: pb.GetTrendsRequest, context: Context) -> pb.GetTrendsResponse:
+        check_sees_all(current.get())
+        active = self._core.active
+        queue = _known(active, request.queue) if request.queue else ""
+        over = trend_message.stretches(request, active.term.clock.now())
+        stored, later = await active.minutes.whole(lambda settled: self._read_trends(over, queue, settled))
+        shown = []
+        for each in trends(over, stored, later, queue):
+            shown.append(trend_message.trend(each, over))
+            await asyncio.sleep(0)
+        return pb.GetTrendsResponse(trends=[shown[-1], *shown[:-1]])
+
+    async def ListEvents(self, request: pb.ListEventsRequest, context: Context) -> pb.ListEventsResponse:
+        check_sees_all(current.get())
+        return await list_events(self._events, request)
+
+    # ---- cleanup ----------------------------------------------------------------------------------------------------
 
     async def PruneJobs(self, request: pb.PruneJobsRequest, context: Context) -> pb.PruneJobsResponse:
         active = self._core.active
@@ -78,82 +120,36 @@ class QueueServicer(QueueServiceServicer):
         granted = await self._grant_chore(request.name, fire_time, current.get().actor)
         return pb.RunChoreResponse(granted=granted)
 
+    # ---- workers ----------------------------------------------------------------------------------------------------
+
     async def ListWorkers(self, request: pb.ListWorkersRequest, context: Context) -> pb.ListWorkersResponse:
-        sessions = self._core.active.dispatcher.sessions.values()
-        return pb.ListWorkersResponse(workers=[_worker(session) for session in sessions if session.attached])
+        check_sees_all(current.get())
+        dispatcher = self._core.active.dispatcher
+        leases = queue_message.leases_by_session(dispatcher) if request.with_jobs else {}
+        workers = []
+        for session in [each for each in dispatcher.sessions.values() if each.attached]:
+            worker = queue_message.worker(session)
+            worker.jobs.extend(queue_message.held_jobs(leases.get(session.id, ())))
+            workers.append(worker)
+            await asyncio.sleep(0)
+        return pb.ListWorkersResponse(workers=workers)
 
     async def DrainWorker(self, request: pb.DrainWorkerRequest, context: Context) -> pb.DrainWorkerResponse:
-        sessions = self._core.active.dispatcher.sessions.values()
+        check_rules(current.get())
+        active = self._core.active
+        sessions = active.dispatcher.sessions.values()
         chosen = [each for each in sessions if each.attached and request.worker in (each.id, each.name)]
         if not chosen:
             raise NotFound("worker", request.worker)
         for session in chosen:
             session.push_drain(DRAIN_SECONDS, "operator")
-        return pb.DrainWorkerResponse(workers=[_worker(session) for session in chosen])
-
-
-async def _store_paused(active: ActiveTerm, name: str, paused: bool, reason: str) -> None:
-    state = active.dispatcher.queue(name)
-    async with state.switching:
-        before = state.paused
-        state.paused = before or paused  # a pause holds before its commit: nothing is claimed after it
-        try:
-            while paused and state.picked and not active.term.over.is_set():  # noqa: ASYNC110  # one commit's time
-                await asyncio.sleep(0.005)
-            await active.maintenance_store.pause_queue(name, paused, current.get().actor, reason)
-            state.paused = paused
-        except BaseException:
-            state.paused = before
-            raise
-        finally:
-            state.wake_scopes()
-            active.claimer.wake()  # also after a pause that was not stored: jobs may have come due meanwhile
+            await active.maintenance_store.note_event(
+                "", "drained", current.get().actor, f"{session.name}, session {session.id}"
+            )
+        return pb.DrainWorkerResponse(workers=[queue_message.worker(session) for session in chosen])
 
 
 def _known(active: ActiveTerm, name: str) -> str:
     if name not in active.dispatcher.queues:
         raise NotFound("queue", name)
     return name
-
-
-def _queue(active: ActiveTerm, name: str) -> queue_pb2.Queue:
-    state = active.dispatcher.queue(name)
-    first = state.order.first()
-    age = active.term.clock.now() - first.run_at if first else None
-    sessions = active.dispatcher.sessions.values()
-    return queue_pb2.Queue(
-        policy=convert.queue_policy(state.policy),
-        paused=state.paused,
-        stats=queue_pb2.QueueStats(
-            ready=len(state.order),
-            delayed=state.delayed,
-            running=state.running,
-            oldest_ready_age=convert.duration(max(age, 0.0)) if age is not None else None,
-            free_capacity=sum(session.room(name) for session in sessions),
-        ),
-    )
-
-
-def _history(row: QueueHistory) -> queue_pb2.QueueHistory:
-    return queue_pb2.QueueHistory(
-        succeeded=row.succeeded,
-        failed=row.failed,
-        cancelled=row.cancelled,
-        failure_rate=100.0 * row.failed / row.total if row.total else 0.0,
-        mean_run_time=convert.duration(row.mean_run_seconds),
-        oldest_pending=convert.timestamp(row.oldest_pending),
-    )
-
-
-def _worker(session: Session) -> queue_pb2.WorkerInfo:
-    return queue_pb2.WorkerInfo(
-        session_id=session.id,
-        name=session.name,
-        queues=sorted(session.queues),
-        kinds=sorted(session.kinds),
-        capacity=sum(session.capacity.values()),
-        running=session.holding,
-        connected_at=convert.timestamp(session.connected_at),
-        last_seen_at=convert.timestamp(session.last_seen_at),
-        draining=session.draining,
-    )

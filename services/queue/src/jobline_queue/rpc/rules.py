@@ -1,4 +1,5 @@
-"""Which role may call what. Every RPC has a line here; one without is refused, and a test fails."""
+"""Which role may call what. Every RPC has a line here; one without is refused, and a test fails. What a gateway's user may do
+with jobs and queues is said in `rights.py`."""
 
 from __future__ import annotations
 
@@ -12,9 +13,13 @@ RULES: dict[str, frozenset[Role]] = {
     "/jobline.v1.JobService/EnqueueJobWithInput": frozenset({P, O, G}),
     "/jobline.v1.JobService/GetJob": frozenset({P, O, G}),
     "/jobline.v1.JobService/ListJobs": frozenset({P, O, G}),
+    "/jobline.v1.JobService/CountJobs": frozenset({P, O, G}),
+    "/jobline.v1.JobService/LocateJobs": frozenset({P, O, G}),
     "/jobline.v1.JobService/WatchJobs": frozenset({P, O, G}),
     "/jobline.v1.JobService/CancelJob": frozenset({P, O, G}),
     "/jobline.v1.JobService/RetryJob": frozenset({O, G}),
+    "/jobline.v1.JobService/RetryJobs": frozenset({O, G}),
+    "/jobline.v1.JobService/CancelJobs": frozenset({P, O, G}),
     "/jobline.v1.JobService/DeleteJob": frozenset({O}),
     "/jobline.v1.JobService/ExplainJob": frozenset({P, O, G}),
     "/jobline.v1.WorkService/Work": frozenset({W, O}),
@@ -28,12 +33,15 @@ RULES: dict[str, frozenset[Role]] = {
     "/jobline.v1.WorkService/ReleaseJob": frozenset({W, O}),
     "/jobline.v1.QueueService/ListQueues": ALL,
     "/jobline.v1.QueueService/GetQueue": ALL,
-    "/jobline.v1.QueueService/PauseQueue": frozenset({O}),
-    "/jobline.v1.QueueService/ResumeQueue": frozenset({O}),
+    "/jobline.v1.QueueService/PauseQueue": frozenset({O, G}),
+    "/jobline.v1.QueueService/ResumeQueue": frozenset({O, G}),
+    "/jobline.v1.QueueService/SetQueueLimit": frozenset({O, G}),
+    "/jobline.v1.QueueService/GetTrends": frozenset({O, G}),
+    "/jobline.v1.QueueService/ListEvents": frozenset({O, G}),
     "/jobline.v1.QueueService/PruneJobs": frozenset({O}),
     "/jobline.v1.QueueService/RunChore": frozenset({O}),
     "/jobline.v1.QueueService/ListWorkers": frozenset({O, G}),
-    "/jobline.v1.QueueService/DrainWorker": frozenset({O}),
+    "/jobline.v1.QueueService/DrainWorker": frozenset({O, G}),
     "/jobline.v1.AccountService/EnsureCaller": frozenset({G}),
     "/jobline.v1.AccountService/StoreBusiness": frozenset({O}),
     "/jobline.v1.AccountService/SetMember": frozenset({O}),
@@ -63,7 +71,6 @@ RULES: dict[str, frozenset[Role]] = {
     "/jobline.v1.ContentService/CreateContentGeneration": frozenset({P, O, G}),
     "/jobline.v1.ContentService/GetContentJob": frozenset({P, O, G}),
     "/jobline.v1.ContentService/ListContentJobs": frozenset({P, O, G}),
-    "/jobline.v1.ContentService/WatchContentJob": frozenset({P, O, G}),
     "/jobline.v1.ContentService/CancelContentJob": frozenset({P, O, G}),
     "/jobline.v1.ContentService/RetryContentJob": frozenset({P, O, G}),
     "/jobline.v1.ContentService/GetJobOrganization": frozenset({W, O}),

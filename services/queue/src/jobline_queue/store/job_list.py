@@ -1,7 +1,8 @@
-"""Reads of jobs: one, a filtered page, and a job's story. The only SQL here that is composed.
+"""Reads of jobs: one, a filtered page, how many a filter chooses, and a job's story.
 
-Pages go newest first by id (a UUID version 7 begins with its time), and each page begins behind the last id of the page
-before: a job that exists throughout is seen exactly once, whatever is stored or removed meanwhile.
+Pages go in an order that the id makes total (a UUID version 7 begins with its time; alone it is the default order), and each
+page begins behind the place where the page before ended: a job that exists throughout and stays where it is in the order is
+seen exactly once, whatever is stored or removed meanwhile.
 """
 
 from __future__ import annotations
@@ -11,24 +12,56 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from jobline_queue.core.job_filter import JobFilter, JobRow
+from jobline_queue.core.job_filter import NEWEST_FIRST, ChosenJob, JobFilter, JobOrder, JobPlace, JobRow, Sorting
+from jobline_queue.core.lifecycle import State
+from jobline_queue.store.job_conditions import PRESENT_STATE, conditions
+from jobline_queue.store.search import Searches
 from jobline_queue.store.tables import attempts, events, jobs, steps
+
+_NEVER = sa.literal_column("'infinity'::timestamptz", jobs.c.finished_at.type)
 
 
 class JobList:
     """Job reads over the pool."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, searches: Searches) -> None:
         self._engine = engine
+        self._searches = searches
 
-    async def page(self, where: JobFilter, after: str | None, size: int, *, payloads: bool = False) -> list[JobRow]:
-        """Up to `size` jobs with ids below `after`, newest first; without payloads and results unless asked for."""
+    async def page(
+        self,
+        where: JobFilter,
+        after: JobPlace | None,
+        size: int,
+        *,
+        sorting: Sorting = NEWEST_FIRST,
+        payloads: bool = False,
+    ) -> list[JobRow]:
+        """Up to `size` jobs behind `after`; without payloads and results unless asked for. Raises TooBroad."""
         left_out = () if payloads else ("payload", "result")
         columns = [_as_text(column) for column in jobs.c if column.name not in left_out]
-        query = sa.select(*columns).where(*_conditions(where)).order_by(jobs.c.id.desc()).limit(size)
+        key = _key(sorting.order)
+        query = sa.select(*columns).where(*conditions(where)).limit(size)
+        query = query.order_by(*(column.asc() if sorting.ascending else column.desc() for column in key))
         if after is not None:
-            query = query.where(jobs.c.id < after)
-        return await self._rows(query)
+            query = query.where(_behind(key, after, sorting))
+        if where.ids is not None:
+            return await self._rows(query)
+        async with self._searches.connect() as connection:
+            return [dict(row) for row in (await connection.execute(query)).mappings()]
+
+    async def count(self, where: JobFilter) -> dict[State, int]:
+        """How many jobs there are in each state that has one. Raises TooBroad."""
+        state = PRESENT_STATE.label("state")
+        query = sa.select(state, sa.func.count()).where(*conditions(where)).group_by(state)
+        async with self._searches.connect() as connection:
+            return {State(word): count for word, count in await connection.execute(query)}
+
+    async def choose(self, where: JobFilter, most: int) -> list[ChosenJob]:
+        """Up to `most` jobs, the oldest first. Raises TooBroad."""
+        query = sa.select(jobs.c.id, jobs.c.seq).where(*conditions(where)).order_by(jobs.c.id).limit(most)
+        async with self._searches.connect() as connection:
+            return [ChosenJob(*row) for row in await connection.execute(query)]
 
     async def get(self, job_id: str) -> JobRow | None:
         rows = await self.page(JobFilter(ids=[job_id]), None, 1, payloads=True)
@@ -57,24 +90,20 @@ def _as_text(column: sa.Column[Any]) -> sa.ColumnElement[Any]:
     return column
 
 
-def _conditions(where: JobFilter) -> list[sa.ColumnElement[bool]]:
-    found: list[sa.ColumnElement[bool]] = []
-    if where.queue:
-        found.append(jobs.c.queue == where.queue)
-    if where.kind:
-        found.append(jobs.c.kind == where.kind)
-    if where.owner is not None:
-        found.append(jobs.c.owner == where.owner)
-    if where.producer is not None:
-        found.append(jobs.c.producer == where.producer)
-    if where.states:
-        found.append(jobs.c.state.in_(where.states))
-    if where.labels:
-        found.append(jobs.c.labels.contains(dict(where.labels)))
-    if where.created_after is not None:
-        found.append(jobs.c.created_at > where.created_after)
-    if where.created_before is not None:
-        found.append(jobs.c.created_at < where.created_before)
-    if where.ids is not None:
-        found.append(jobs.c.id.in_(where.ids))
-    return found
+def _key(order: JobOrder) -> list[sa.ColumnElement[Any]]:
+    match order:
+        case JobOrder.CREATED:
+            return [jobs.c.id]
+        case JobOrder.FINISHED:
+            return [sa.func.coalesce(jobs.c.finished_at, _NEVER), jobs.c.id]
+        case _:
+            return [jobs.c[order], jobs.c.id]
+
+
+def _behind(key: list[sa.ColumnElement[Any]], after: JobPlace, sorting: Sorting) -> sa.ColumnElement[bool]:
+    places: list[sa.ColumnElement[Any]] = [sa.literal(after.id, jobs.c.id.type)]
+    if sorting.order is not JobOrder.CREATED:
+        value = _NEVER if after.value is None else sa.literal(after.value, jobs.c[sorting.order].type)
+        places.insert(0, value)
+    left, right = sa.tuple_(*key), sa.tuple_(*places)
+    return left > right if sorting.ascending else left < right

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from psycopg import AsyncConnection
 
 from jobline_queue.core.live_job import LiveJob, RemovedJob
+from jobline_queue.core.stored_queue import Pause, StoredQueue
+from jobline_queue.core.trends import MINUTE, QueueMinute
 from jobline_queue.store.statements import statement
 
 Row = dict[str, Any]
@@ -20,7 +23,7 @@ Row = dict[str, Any]
 #: `json.dumps` with separators builds an encoder at every call.
 encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 
-
+_NOT_PAUSED: Row = {"paused_by": "", "paused_at": None, "reason": ""}
 _NO_LEASE: Row = dict.fromkeys(
     ("token", "epoch", "session_id", "worker", "principal", "granted_at", "expires_at"), None
 )
@@ -160,9 +163,26 @@ class JobStore:
         )
         return [RemovedJob(*row) for row in removed]
 
-    async def pause_queue(self, name: str, paused: bool, actor: str, detail: str) -> None:
-        event = "paused" if paused else "resumed"
-        await self._run("pause_queue", queue=name, paused=paused, event=event, actor=actor, detail=detail)
+    async def pause_queue(self, name: str, pause: Pause | None, actor: str) -> None:
+        """Stores a queue's pause, or its end."""
+        row = {"paused_by": pause.actor, "paused_at": pause.since, "reason": pause.reason} if pause else _NOT_PAUSED
+        event = "paused" if pause else "resumed"
+        await self._run("pause_queue", queue=name, paused=pause is not None, event=event, actor=actor, **row)
+
+    async def limit_queue(self, name: str, max_running: int | None, actor: str, detail: str) -> None:
+        """Stores an operator's limit of a queue; None: the policy's."""
+        await self._run("limit_queue", queue=name, max_running=max_running, actor=actor, detail=detail)
+
+    async def note_event(self, queue: str, event: str, actor: str, detail: str) -> None:
+        """A line of the history that is no job's; an empty queue is none."""
+        await self._run("note_event", queue=queue, event=event, actor=actor, detail=detail)
+
+    async def add_minutes(self, minutes: Iterable[QueueMinute]) -> None:
+        rows = [{"queue": queue, "minute": minute * MINUTE, **asdict(counts)} for minute, queue, counts in minutes]
+        await self._run("add_minutes", minutes=rows_text(rows))
+
+    async def forget_minutes(self, before: float) -> None:
+        await self._run("forget_minutes", before=before)
 
     async def last_event(self) -> int:
         return int((await self._all("last_event"))[0][0])
@@ -173,8 +193,8 @@ class JobStore:
     async def load_leases(self) -> list[Any]:
         return await self._all("load_leases")
 
-    async def load_queues(self) -> dict[str, bool]:
-        return dict(await self._all("load_queues"))
+    async def load_queues(self) -> list[StoredQueue]:
+        return [StoredQueue(*row) for row in await self._all("load_queues")]
 
     async def live_jobs(self) -> AsyncIterator[list[LiveJob]]:
         """Every job that has not ended, in batches and no order."""

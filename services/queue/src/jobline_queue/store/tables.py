@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import JSONB, UUID
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, UUID
 
 metadata = sa.MetaData(schema="jobline")
 
@@ -52,11 +52,19 @@ attempts = sa.Table(
     sa.Column("entry_id", _uuid),
 )
 
+leases = sa.Table(
+    "leases",
+    metadata,
+    sa.Column("token", _uuid, primary_key=True),
+    sa.Column("job_ids", ARRAY(_uuid)),
+)
+
 steps = sa.Table(
     "steps",
     metadata,
     sa.Column("job_id", _uuid, primary_key=True),
     sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("attempt", sa.Integer),
     sa.Column("output", JSONB),
     sa.Column("seconds", sa.Float),
     sa.Column("finished_at", _time),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from itertools import accumulate
 from typing import Any
 
@@ -20,7 +20,6 @@ from jobline_queue.modules.content.job import analysis_job, generation_job, owne
 from jobline_queue.modules.content.owners import Owners, acting_owners
 from jobline_queue.modules.content.shapes import MAX_CTAS
 from jobline_queue.modules.content.store import ContentStore, Row
-from jobline_queue.modules.content.watch import watch
 from jobline_queue.rpc import page_token
 from jobline_queue.rpc.convert import is_uuid
 from jobline_queue.rpc.page_token import Place
@@ -86,7 +85,7 @@ class ContentServicer(ContentServiceServicer):
     # ---- jobs out ---------------------------------------------------------------------------------------------------
 
     async def GetContentJob(self, request: pb.GetContentJobRequest, context: Context) -> pb.GetContentJobResponse:
-        return pb.GetContentJobResponse(job=convert.job_of(await self._job(request)))
+        return pb.GetContentJobResponse(job=self._shown(await self._job(request)))
 
     async def ListContentJobs(self, request: pb.ListContentJobsRequest, context: Context) -> pb.ListContentJobsResponse:
         owners = acting_owners(request.owner)
@@ -96,15 +95,19 @@ class ContentServicer(ContentServiceServicer):
         rows = await self._store.jobs(owners.all, types, statuses, size + 1, after)
         page = rows[:size]
         return pb.ListContentJobsResponse(
-            jobs=[convert.job_of(row) for row in page], next_page_token=_next(JOBS, page, rows)
+            jobs=[self._shown(row) for row in page], next_page_token=_next(JOBS, page, rows)
         )
 
-    async def WatchContentJob(
-        self, request: pb.WatchContentJobRequest, context: Context
-    ) -> AsyncIterator[pb.WatchContentJobResponse]:
-        owners = acting_owners(request.owner)
-        async for row in watch(self._core.active, self._store, owners.all, _job_id(request.id)):
-            yield pb.WatchContentJobResponse(job=convert.job_of(row))
+    def _shown(self, row: Row) -> pb.ContentJob:
+        """A row with the estimate of the term; the row has a guess, which stands while no run of the kind has ended."""
+        job = convert.job_of(row)
+        dispatcher = self._core.active.dispatcher
+        live = dispatcher.jobs.get(row["id"])
+        if live is not None and live.lease is not None and job.status == pb.CONTENT_JOB_STATUS_RUNNING:
+            rest = dispatcher.forecast.estimate(live).p50
+            if rest is not None:
+                job.estimated_seconds_remaining = round(rest)
+        return job
 
     async def _job(self, request: Any) -> Row:
         owners = acting_owners(request.owner)

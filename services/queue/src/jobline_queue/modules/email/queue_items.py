@@ -52,13 +52,15 @@ async def list_items(active: ActiveTerm, store: EmailStore, user_id: str) -> lis
 
 
 def _of_one_moment(active: ActiveTerm, rows: Sequence[Row]) -> list[QueueItem]:
+    living = [live for row in rows if (live := active.dispatcher.jobs.get(row["id"])) is not None]
+    places = {job.id: place for job, place in zip(living, active.dispatcher.positions(living), strict=True)}
     items = []
     for row in rows:
         live = active.dispatcher.jobs.get(row["id"])
         if row["state"] not in _UNFINISHED:
             items.append(_ended(row))
         elif live is not None and live.place is not Place.NOWHERE:  # nowhere: its removal is being stored
-            items.append(_live(active, row, live))
+            items.append(_live(row, live, places[live.id]))
     return items
 
 
@@ -74,9 +76,9 @@ def _ended(row: Row) -> QueueItem:
     )
 
 
-def _live(active: ActiveTerm, row: Row, job: LiveJob) -> QueueItem:
+def _live(row: Row, job: LiveJob, position: int) -> QueueItem:
     """A job that is picked for a claim is pending until the commit, which also ends the one that ran before it."""
     common = (row["id"], row["recipient_name"])
     if job.place is Place.LEASED:
         return QueueItem(*common, "processing", row["created_at"], current_step=job.step or FIRST_STEP)
-    return QueueItem(*common, "pending", row["created_at"], position=max(1, active.dispatcher.position(job)))
+    return QueueItem(*common, "pending", row["created_at"], position=position)

@@ -1,11 +1,12 @@
 -- retry: failed, cancelled → pending, attempt 0, due now; finished steps are forgotten unless the queue's retries resume.
 -- The leases of then may still live with other jobs in them, and must not name these any more. A job whose row somebody has
 -- locked is left out: nobody waits for it.
--- Params: jobs (JSON array of objects id, seq, actor), resuming (JSON array of the queues whose retries resume), now.
+-- Params: jobs (JSON array of objects id, seq, actor, seen (the seq that the job must have; null: any)), resuming (JSON array
+-- of the queues whose retries resume), now.
 -- Columns: those of load_live_jobs.sql, for each job that was failed or cancelled, and free.
 WITH free AS MATERIALIZED (
-    SELECT r.* FROM jsonb_to_recordset(CAST(%(jobs)s AS jsonb)) AS r (id uuid, seq bigint, actor text)
-    JOIN jobline.jobs j ON j.id = r.id AND j.state IN ('failed', 'cancelled')
+    SELECT r.* FROM jsonb_to_recordset(CAST(%(jobs)s AS jsonb)) AS r (id uuid, seq bigint, actor text, seen bigint)
+    JOIN jobline.jobs j ON j.id = r.id AND j.state IN ('failed', 'cancelled') AND j.seq = coalesce(r.seen, j.seq)
     ORDER BY r.id FOR NO KEY UPDATE OF j SKIP LOCKED
 ), again AS (
     UPDATE jobline.jobs j
