@@ -10,7 +10,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from jobline.client import JoblineClient
+from jobline.client import JoblineClient, NewJob
 from support.cli import COMMAND, CommandLine, QueueServiceUnderTest, running_queue_service
 from support.eventually import eventually_blocking
 from support.hand_worker import HandWorker
@@ -40,7 +40,7 @@ def service(
 def client(service: QueueServiceUnderTest) -> Iterator[JoblineClient]:
     """An operator who finds no job of the tests before."""
     with service.client() as connected:
-        for job in list(connected.list()):
+        for job in list(connected.list_jobs()):
             connected.delete(job.id)
         yield connected
 
@@ -104,6 +104,30 @@ def test_a_queue_is_shown_with_what_became_of_its_jobs(
     assert lines["failed"] == "1 (16.7 %)"
     empty = cli.json("queues", "show", "ingestion")["queue"]["history"]
     assert (empty["failure_rate"], empty["mean_run_time"], empty["oldest_pending"]) == (0, None, None)
+
+
+def test_a_limit_is_set_shown_and_reset(client: JoblineClient, cli: CommandLine) -> None:
+    client.enqueue("crates", "greet")
+    assert "at most 7 may run, set by an operator" in cli.run("queues", "limit", "crates", "7").stdout
+    line = next(line for line in cli.run("queues", "list").stdout.splitlines() if line.startswith("crates"))
+    assert line.split()[4] == "7*"
+    assert cli.json("queues", "limit", "crates", "--reset")["queue"]["limit_overridden"] is False
+    both = cli.run("queues", "limit", "crates", "7", "--reset")
+    assert (both.returncode, "expected a number of jobs, or --reset" in both.stderr) == (2, True)
+
+
+def test_an_operator_sees_what_a_queue_did_and_who_holds_what(
+    client: JoblineClient, cli: CommandLine, worker: HandWorker
+) -> None:
+    for _ in range(2):
+        client.enqueue("barrels", "greet")
+    worker.complete(worker.claim("barrels"), None)
+    worker.fail(worker.claim("barrels"), "PROVIDER_ERROR", "the van broke down", retryable=False)
+    lines = cli.run("queues", "trends", "barrels", "--points", "2").stdout.splitlines()
+    assert lines[-4].startswith("in all")
+    assert lines[-4].split()[2:8] == ["2", "2", "1", "1", "0", "0"]
+    assert lines[-1].split() == ["PROVIDER_ERROR", "1"]
+    assert "step" in cli.run("workers", "list", "--jobs").stdout
 
 
 def test_an_operator_stores_businesses_and_their_members(cli: CommandLine, database: str) -> None:
@@ -187,6 +211,35 @@ def test_a_failed_job_is_explained_and_can_be_retried_and_cancelled(
     assert cli.run("jobs", "retry", stored.id).stdout == f"job {stored.id} is pending\n"
     assert cli.json("jobs", "cancel", stored.id, "--reason", "wrong list")["job"]["state"] == "cancelled"
     assert "wrong list" in cli.run("jobs", "explain", stored.id).stdout
+
+
+def test_many_jobs_are_acted_on_after_a_question_with_their_number(client: JoblineClient, cli: CommandLine) -> None:
+    client.enqueue_many([NewJob("orders", "greet"), NewJob("orders", "greet"), NewJob("orders", "other")])
+    chosen = ("--queue", "orders", "--kind", "greet")
+    assert cli.run("jobs", "cancel", *chosen, "--dry-run").stdout == "2 jobs to cancel\n"
+    for answer in ("", "n\n"):
+        refused = cli.run("jobs", "cancel", *chosen, answer=answer)
+        assert (refused.returncode, refused.stdout.strip()) == (1, "")
+        assert "cancel 2 jobs?" in refused.stderr
+    agreed = cli.run("jobs", "cancel", *chosen, "--reason", "wrong list", answer="y\n")
+    assert agreed.stdout.strip() == "2 of 2 jobs cancelled", agreed.stderr
+    told = cli.json("jobs", "retry", *chosen, "--state", "cancelled", "--yes")
+    assert told == {"total": 2, "done": 2, "skipped": 0, "finished": True}
+    assert cli.run("jobs", "retry", *chosen).stdout == "0 jobs to retry\n"
+    lines = cli.json("events", "--queue", "orders", "--limit", "4")["events"]
+    assert [line["name"] for line in lines] == ["retried", "retried", "bulk_retried", "cancelled"]
+    assert "bulk_cancelled" in cli.run("events", "--name", "bulk_cancelled", "--actor", "service:operator").stdout
+
+
+@pytest.mark.parametrize("arguments", [(), (UNKNOWN, "--queue", "orders"), (UNKNOWN, "--dry-run")])
+def test_an_act_is_on_one_job_or_on_those_that_options_choose(cli: CommandLine, arguments: tuple[str, ...]) -> None:
+    assert cli.run("jobs", "cancel", *arguments).returncode == 2
+
+
+def test_jobs_are_listed_in_the_order_that_is_asked_for(client: JoblineClient, cli: CommandLine) -> None:
+    ids = [client.enqueue("orders", "greet", priority=priority).id for priority in (3, 9, 5)]
+    told = cli.json("jobs", "list", "--queue", "orders", "--order", "priority", "--ascending")
+    assert [job["id"] for job in told["jobs"]] == [ids[0], ids[2], ids[1]]
 
 
 def test_an_unknown_job_queue_or_worker_is_one_line_and_exit_code_1(cli: CommandLine) -> None:

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from jobline.client import AsyncJoblineClient, JoblineClient, JobState, NewJob
+from jobline.client import AsyncJoblineClient, BulkProgress, JobFilter, JoblineClient, JobState, NewJob
 from jobline.errors import (
     Conflict,
+    CountChanged,
     InvalidField,
     NotFound,
     PermissionDenied,
@@ -67,7 +68,7 @@ async def test_a_job_comes_back_as_it_was_enqueued(client: AsyncJoblineClient):
 async def test_many_jobs_keep_their_order(client: AsyncJoblineClient):
     stored = await client.enqueue_many(NewJob("many", "thing", n) for n in range(2500))
     assert len({job.id for job in stored}) == 2500
-    listed = [job async for job in client.list(queue="many", page_size=500)]
+    listed = [job async for job in client.list_jobs(JobFilter(queues=["many"]), page_size=500)]
     assert len(listed) == 2500
     assert [job.id for job in sorted(listed, key=lambda job: job.seq)] == [job.id for job in stored]
 
@@ -79,7 +80,7 @@ async def test_concurrent_enqueues_are_each_answered_for_themselves(client: Asyn
     )
     refused = [n for n, answer in enumerate(answers) if isinstance(answer, InvalidField)]
     assert refused == [n for n in range(50) if n % 7 == 0]
-    assert len([job async for job in client.list(queue="coalesced")]) == 50 - len(refused)
+    assert len([job async for job in client.list_jobs(JobFilter(queues=["coalesced"]))]) == 50 - len(refused)
 
 
 async def test_an_idempotency_key_returns_the_first_job_and_refuses_other_content(client: AsyncJoblineClient):
@@ -106,11 +107,28 @@ async def test_lists_are_filtered(client: AsyncJoblineClient):
     wanted = await client.enqueue("filtered", "one", owner="user:7", labels={"a": "1", "b": "2"})
     await client.enqueue("filtered", "two", owner="user:7", labels={"a": "1"})
     await client.enqueue("filtered", "one", owner="user:8", labels={"a": "1", "b": "2"})
-    found = client.list(
-        queue="filtered", kind="one", owner="user:7", labels={"a": "1", "b": "2"}, states=[JobState.PENDING]
+    filtered = JobFilter(
+        queues=["filtered"], kind="one", owner="user:7", labels={"a": "1", "b": "2"}, states=[JobState.PENDING]
     )
-    assert [job.id async for job in found] == [wanted.id]
-    assert [job async for job in client.list(queue="filtered", states=[JobState.FAILED])] == []
+    assert [job.id async for job in client.list_jobs(filtered)] == [wanted.id]
+    assert await client.count_jobs(filtered) == {JobState.PENDING: 1}
+    failed = JobFilter(queues=["filtered"], states=[JobState.FAILED])
+    assert [job async for job in client.list_jobs(failed)] == []
+
+
+async def test_many_jobs_are_cancelled_and_retried_by_a_filter_and_their_number(client: AsyncJoblineClient):
+    await client.enqueue_many([NewJob("bulk", "thing", number) for number in range(30)])
+    every = JobFilter(queues=["bulk"])
+    assert [told.total async for told in client.cancel_jobs(every, dry_run=True)] == [30]
+    with pytest.raises(CountChanged) as caught:
+        await anext(client.cancel_jobs(every, expected_count=7))
+    assert caught.value.count == 30
+    told = [told async for told in client.cancel_jobs(every, "too many", expected_count=30)]
+    assert told[-1] == BulkProgress(30, 30, 0, finished=True)
+    told = [told async for told in client.retry_jobs(every, expected_count=30)]
+    assert (told[-1].done, await client.count_jobs(every)) == (30, {JobState.PENDING: 30})
+    names = [event.name async for event in client.list_events(queue="bulk", page_size=7)]
+    assert names == ["retried"] * 30 + ["bulk_retried"] + ["cancelled"] * 30 + ["bulk_cancelled"]
 
 
 async def test_cancel_retry_explain_and_delete(client: AsyncJoblineClient):
@@ -139,7 +157,9 @@ async def test_what_is_not_there_is_not_found(client: AsyncJoblineClient):
 async def test_queues_show_their_policy_and_can_be_paused(client: AsyncJoblineClient):
     assert "test" in [queue.name for queue in await client.list_queues()]
     assert (await client.pause_queue("now", "maintenance")).paused
-    assert (await client.get_queue("now")).paused
+    pause = (await client.get_queue("now")).pause
+    assert pause is not None
+    assert (pause.actor, pause.reason, pause.since is not None) == ("service:operator", "maintenance", True)
     assert not (await client.resume_queue("now")).paused
     policy = (await client.get_queue("test")).policy
     assert (policy.lease, policy.receipt, policy.step_tries, policy.cancel) == (6.0, 3.0, 3, "boundary")
@@ -207,7 +227,7 @@ async def test_an_enqueue_whose_answer_was_lost_stores_the_job_once(
             await asyncio.sleep(0)
             proxy.cut()
             await storing
-    payloads = [(await client.get(job.id)).job.payload async for job in client.list(queue="shaky")]
+    payloads = [(await client.get(job.id)).job.payload async for job in client.list_jobs(JobFilter(queues=["shaky"]))]
     assert sorted(payloads) == list(range(20))
 
 
@@ -239,7 +259,7 @@ def test_the_synchronous_client_does_the_same(service: QueueServiceUnderTest):
     with JoblineClient(service.address, service.operator_token) as client:
         stored = client.enqueue("sync", "thing", {"a": 1})
         assert client.get(stored.id).job.payload == {"a": 1}
-        assert [job.id for job in client.list(queue="sync")] == [stored.id]
+        assert [job.id for job in client.list_jobs(JobFilter(queues=["sync"]))] == [stored.id]
         changes = client.watch([stored.id])
         assert next(changes).job is not None
         client.cancel(stored.id)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from jobline.client import AsyncJoblineClient, JoblineClient, JobState, NewJob
+from jobline.client import AsyncJoblineClient, JobFilter, JoblineClient, JobState, NewJob
 from jobline.errors import InvalidField, StaleLease, Unavailable
 from support.eventually import eventually
 from support.queue_calls import Calls
@@ -96,7 +96,7 @@ async def test_an_upload_that_breaks_is_made_again(
     await through_proxy.enqueue_with_input(NewJob(queue, "test"), Feed(proxy.cut))
     assert proxy.connections == 2
     assert await read_all(client, calls, queue) == ITEMS
-    assert len([job async for job in client.list(queue=queue)]) == 1
+    assert len([job async for job in client.list_jobs(JobFilter(queues=[queue]))]) == 1
 
 
 async def test_an_iterator_is_not_begun_twice(
@@ -104,7 +104,7 @@ async def test_an_iterator_is_not_begun_twice(
 ):
     with pytest.raises(Unavailable):
         await through_proxy.enqueue_with_input(NewJob(queue, "test"), aiter(Feed(proxy.cut)))
-    assert [job async for job in client.list(queue=queue)] == []
+    assert [job async for job in client.list_jobs(JobFilter(queues=[queue]))] == []
 
 
 async def test_a_standby_takes_nothing_from_an_iterator(
@@ -151,7 +151,7 @@ async def test_values_that_cannot_be_sent_are_named(
 ):
     with pytest.raises(error, match=words):
         await client.enqueue_with_input(NewJob(queue, "test"), items)
-    assert [job async for job in client.list(queue=queue)] == []
+    assert [job async for job in client.list_jobs(JobFilter(queues=[queue]))] == []
 
 
 async def test_a_refusal_in_the_middle_is_heard_by_whoever_is_still_sending(client: AsyncJoblineClient, queue: str):
@@ -159,4 +159,4 @@ async def test_a_refusal_in_the_middle_is_heard_by_whoever_is_still_sending(clie
         await client.enqueue_with_input(NewJob(queue, "test"), [*ITEMS[:10], "\0", *ITEMS, *ITEMS])
     (violation,) = refusal.value.violations
     assert violation.field == "chunks[1]"
-    assert [job async for job in client.list(queue=queue)] == []
+    assert [job async for job in client.list_jobs(JobFilter(queues=[queue]))] == []

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from jobline.client import AsyncJoblineClient, JobDetails, JobState
+from jobline.client import AsyncJoblineClient, JobDetails, JobFilter, JobState
 from jobline.errors import Unauthenticated
 from jobline.worker import CancelReason, Json, PermanentError, Run, Snooze, TransientError, Worker, pipeline, step
 from support.eventually import eventually
@@ -109,7 +109,8 @@ async def test_many_short_jobs_each_run_once(service: QueueServiceUnderTest, cli
         await eventually(lambda: len(seen) >= 1000, within=30)
 
         async def all_stored() -> bool:
-            return not [job async for job in client.list(queue="test", states=[JobState.RUNNING, JobState.PENDING])]
+            live = JobFilter(queues=["test"], states=[JobState.RUNNING, JobState.PENDING])
+            return not await client.count_jobs(live)
 
         await eventually(all_stored, within=30)
     assert sorted(seen) == list(range(1000))

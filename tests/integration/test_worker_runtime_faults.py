@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from jobline.client import AsyncJoblineClient, JobDetails, JobState
+from jobline.client import AsyncJoblineClient, JobDetails, JobFilter, JobState
 from jobline.worker import CancelReason, Json, Run, Worker, pipeline, step
 from jobline_local.ports import free_port
 from support.eventually import eventually
@@ -161,7 +161,8 @@ async def test_connections_that_break_all_the_time_lose_and_repeat_nothing(
 
         async def over() -> bool:
             proxy.cut()
-            waiting = [j async for j in client.list(queue="test", states=[JobState.PENDING, JobState.RUNNING])]
+            live = JobFilter(queues=["test"], states=[JobState.PENDING, JobState.RUNNING])
+            waiting = [j async for j in client.list_jobs(live)]
             return not waiting
 
         await eventually(over, within=60)

@@ -28,10 +28,18 @@ class CommandLine:
     folder: Path
     settings: dict[str, str]
 
-    def run(self, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    def run(self, *arguments: str, answer: str = "", **settings: str) -> subprocess.CompletedProcess[str]:
+        """`answer` is typed in."""
         environ = clean_environ(**self.settings, **settings)
         return subprocess.run(
-            [COMMAND, *arguments], capture_output=True, text=True, cwd=self.folder, env=environ, timeout=60, check=False
+            [COMMAND, *arguments],
+            capture_output=True,
+            text=True,
+            cwd=self.folder,
+            env=environ,
+            input=answer,
+            timeout=60,
+            check=False,
         )
 
     def json(self, *arguments: str) -> Any:

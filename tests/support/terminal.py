@@ -7,16 +7,24 @@ import os
 import pty
 import select
 import subprocess
+import termios
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 
 class Screen:
-    """Everything that a program has written to a pseudo-terminal so far."""
+    """A pseudo-terminal, and everything that a program has written to it so far."""
 
     def __init__(self, master: int) -> None:
         self._master = master
         self._seen = b""
+
+    def resize(self, columns: int, lines: int) -> None:
+        """The program is not told: it would be by SIGWINCH."""
+        termios.tcsetwinsize(self._master, (lines, columns))
+
+    def type(self, keys: str) -> None:
+        os.write(self._master, keys.encode())
 
     def text(self) -> str:
         while select.select([self._master], [], [], 0)[0]:
@@ -37,11 +45,13 @@ def on_terminal(
 ) -> Iterator[tuple[subprocess.Popen[bytes], Screen]]:
     """A program whose three streams are a terminal of 160 columns and 30 lines; killed if it still runs at the end."""
     master, slave = pty.openpty()
-    size = {"TERM": "xterm-256color", "COLUMNS": "160", "LINES": "30"}
-    program = subprocess.Popen(command, stdin=slave, stdout=slave, stderr=slave, env={**environ, **size})
+    screen = Screen(master)
+    screen.resize(160, 30)
+    environ = {**environ, "TERM": "xterm-256color"}
+    program = subprocess.Popen(command, stdin=slave, stdout=slave, stderr=slave, env=environ)
     os.close(slave)
     try:
-        yield program, Screen(master)
+        yield program, screen
     finally:
         program.kill()
         program.wait()

@@ -8,8 +8,9 @@ import pytest
 from google.protobuf.message import Message
 
 from jobline.cli.documents import document
-from jobline.client import Change, JobState, Lease, Progress, Step, WaitReason
+from jobline.client import Change, JobState, Lease, Progress, WaitReason
 from jobline.client import convert as from_contract
+from jobline.client import convert_queues as queues_from_contract
 from jobline.v1 import account_service_pb2, job_pb2, job_service_pb2, queue_pb2
 from support.job_values import job_value
 
@@ -23,10 +24,13 @@ def fields_of(message: Message) -> list[str]:
     [
         (document(from_contract.job(job_pb2.Job())), job_pb2.Job()),
         (document(from_contract.attempt(job_pb2.Attempt())), job_pb2.Attempt()),
-        (document(from_contract.queue(queue_pb2.Queue())), queue_pb2.Queue()),
-        (document(from_contract.queue(queue_pb2.Queue()))["policy"], queue_pb2.QueuePolicy()),
-        (document(from_contract.queue(queue_pb2.Queue()))["stats"], queue_pb2.QueueStats()),
-        (document(from_contract.worker(queue_pb2.WorkerInfo())), queue_pb2.WorkerInfo()),
+        (document(queues_from_contract.queue(queue_pb2.Queue())), queue_pb2.Queue()),
+        (document(queues_from_contract.queue(queue_pb2.Queue()))["policy"], queue_pb2.QueuePolicy()),
+        (document(queues_from_contract.queue(queue_pb2.Queue()))["stats"], queue_pb2.QueueStats()),
+        (document(queues_from_contract.worker(queue_pb2.WorkerInfo())), queue_pb2.WorkerInfo()),
+        (document(queues_from_contract.held_job(queue_pb2.HeldJob())), queue_pb2.HeldJob()),
+        (document(queues_from_contract.trends(queue_pb2.QueueTrends())), queue_pb2.QueueTrends()),
+        (document(queues_from_contract.trend_point(queue_pb2.TrendPoint())), queue_pb2.TrendPoint()),
         (
             document(from_contract.change(job_service_pb2.WatchJobsResponse())),
             job_service_pb2.WatchJobsResponse(),
@@ -34,7 +38,12 @@ def fields_of(message: Message) -> list[str]:
         (document(from_contract.credits(account_service_pb2.Credits())), account_service_pb2.Credits()),
         (document(Lease("w", "s", None, True)), job_pb2.Lease()),
         (document(Progress("s", 1, 2, "")), job_pb2.Progress()),
-        (document(Step("s", "{}", 1.5)), job_pb2.StepOutput()),
+        (
+            document(from_contract.job_details(job_service_pb2.GetJobResponse(steps=[job_pb2.StepOutput()])).steps[0]),
+            job_pb2.StepOutput(),
+        ),
+        (document(from_contract.event(job_pb2.JobEvent())), job_pb2.JobEvent()),
+        (document(from_contract.bulk_progress(job_service_pb2.BulkProgress())), job_service_pb2.BulkProgress()),
         (document(WaitReason("C", "d")), job_service_pb2.WaitReason()),
     ],
     ids=lambda value: value.DESCRIPTOR.name if isinstance(value, Message) else "",
@@ -57,4 +66,4 @@ def test_times_are_texts_in_utc_and_durations_are_seconds() -> None:
     assert document(evening) == "2026-11-22T01:00:00.005000Z"
     queue = queue_pb2.Queue()
     queue.stats.oldest_ready_age.FromMilliseconds(1500)
-    assert document(from_contract.queue(queue))["stats"]["oldest_ready_age"] == 1.5
+    assert document(queues_from_contract.queue(queue))["stats"]["oldest_ready_age"] == 1.5

@@ -41,7 +41,7 @@ FIRST_RUN = Attempt(1, "w1", "s1", at(5), at(65), "lost", LOST, "research")
 
 
 def event(seconds: float, name: str, actor: str = "", detail: str = "") -> JobEvent:
-    return JobEvent(at(seconds), name, None, None, actor, detail)
+    return JobEvent(at(seconds), name, None, None, actor, detail, "", "")
 
 
 def lease(expires: datetime | None = None) -> Lease:
@@ -57,7 +57,7 @@ def test_runs_events_and_steps_are_one_timeline() -> None:
             done,
             attempts=[FIRST_RUN, Attempt(2, "w2", "s2", at(70), at(80), "succeeded", None, "write")],
             events=[event(0, "enqueued", "service:shop")],
-            steps=[Step("research", "{}", 4)],
+            steps=[Step("research", "{}", 4, at(74), 2)],
         )
     )
     assert [entry.what for entry in entries] == [
@@ -74,7 +74,7 @@ def test_runs_events_and_steps_are_one_timeline() -> None:
 def test_a_run_that_goes_on_has_a_beginning_and_its_steps_but_no_end() -> None:
     running = job(JobState.RUNNING, attempt=1, started_at=at(5), lease=lease())
     going = Attempt(1, "w1", "s1", at(5), None, "", None, "write")
-    entries = timeline(story(running, attempts=[going], steps=[Step("research", "{}", 1.5)]))
+    entries = timeline(story(running, attempts=[going], steps=[Step("research", "{}", 1.5, at(9), 1)]))
     assert [(entry.what, entry.detail) for entry in entries] == [
         ("enqueued", ""),
         ("run 1 started", "on worker w1"),
@@ -104,6 +104,17 @@ def test_a_job_that_waits_is_explained_by_its_first_reason(code: str, detail: st
     assert lines[0].rstrip() == f"Not running: {detail}"
     assert code in lines[1]
     assert "BEHIND_OTHERS" in lines[2]
+
+
+def test_a_job_whose_key_is_taken_sends_people_to_the_job_that_holds_it() -> None:
+    held = WaitReason("KEY_LIMIT", "key 'k' is held by job J1; at most 1 of it at once", job_ids=("J1", "J2"), count=1)
+    assert advice(story(job(JobState.PENDING, run_at=at(0)), waiting_for=[held])) == "jobline jobs explain J1"
+
+
+def test_a_delayed_job_tells_its_place_in_line() -> None:
+    delayed = WaitReason("DELAYED", "not due before 2026-11-22 04:00:00 UTC", until=at(3600))
+    told = verdict(story(job(JobState.PENDING, run_at=at(3600), position=7), waiting_for=[delayed]), NOW)
+    assert told == "Not running: not due before 2026-11-22 04:00:00 UTC. It is number 7 in line."
 
 
 def test_a_job_that_waits_for_its_next_run_tells_the_last_error() -> None:

@@ -46,6 +46,7 @@ def test_token_prints_only_a_token_with_the_roles_that_were_asked_for(tmp_path: 
         ("jobs", "list", "--label", "tenant"),
         ("jobs", "list", "--created-after", "yesterday"),
         ("jobs", "show"),
+        ("top", "--interval", "1ms"),
         ("nonsense",),
     ],
 )
@@ -102,7 +103,7 @@ def test_an_unreachable_service_is_one_line_that_names_the_address(tmp_path: Pat
 
 def test_help_lists_every_command(tmp_path: Path) -> None:
     told = jobline("--help", cwd=tmp_path).stdout
-    assert all(f" {name} " in told for name in ("up", "token", "settings", "jobs", "queues", "workers"))
+    assert all(f" {name} " in told for name in ("up", "token", "settings", "top", "jobs", "queues", "workers"))
 
 
 def test_a_terminal_that_cannot_show_a_character_gets_an_escape(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@
     ├── Cancelled            the job was cancelled; what was said about its run is void
     ├── Superseded           a newer stream of the same worker session took over
     ├── TooLarge             a message, payload, result or step output is larger than its cap
+    ├── TooBroad             a search takes too long, or chooses more than a call may: narrow its filter
     ├── ProtocolViolation    the work stream's rules were broken
     ├── Unauthenticated      no service token, or one that is not known
     ├── PermissionDenied     the token's role does not allow the call
@@ -48,6 +49,7 @@ __all__ = [
     "ServiceFault",
     "StaleLease",
     "Superseded",
+    "TooBroad",
     "TooLarge",
     "Unauthenticated",
     "Unavailable",
@@ -136,6 +138,10 @@ class TooLarge(JoblineError):
     """A message, payload, result or step output is larger than its cap."""
 
 
+class TooBroad(JoblineError):
+    """A search takes too long, or chooses more than a call may. Narrow its filter, best by times."""
+
+
 class ProtocolViolation(JoblineError):
     """The work stream's rules were broken."""
 
@@ -192,6 +198,7 @@ _BY_REASON: dict[str, type[JoblineError]] = {
     "BROKER_UNAVAILABLE": Unavailable,
     "PROVIDER_UNAVAILABLE": Unavailable,
     "TOO_LARGE": TooLarge,
+    "TOO_BROAD": TooBroad,
     "INTERNAL": ServiceFault,
     "SUPERSEDED": Superseded,
 }

@@ -30,7 +30,7 @@ _OPEN_PREFIXES = ("/grpc.health.v1.", "/grpc.reflection.")
 CORRELATION_KEY = "x-request-id"
 
 #: Initial metadata of a call that takes a stream of requests: the active service has taken the first one. A client that
-#: cannot send the rest twice waits for it.
+#: cannot send the rest twice waits for it. Also of a watch, which may have nothing to say for long: it was granted.
 ACCEPTED_KEY = "jobline-accepted"
 #: Whether the call under way has said so.
 _accepted: ContextVar[bool] = ContextVar("accepted", default=False)
@@ -174,7 +174,7 @@ async def _in_time(requests: Any, context: Any) -> AsyncIterator[Any]:
 
 
 async def accept(context: Any) -> None:
-    """Tells the client of a stream of requests that its first one is taken. To be called before the second one is read."""
+    """Tells the client of a stream that its first request is taken. To be called before a second one is read."""
     await context.send_initial_metadata(((ACCEPTED_KEY, "1"),))
     _accepted.set(True)
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from threading import Lock
+from typing import NamedTuple
 
 from rich.console import ConsoleDimensions, Group, RenderableType
 from rich.text import Text
 
 from jobline.cli.job_tables import job_table
 from jobline.cli.terminal_text import plain
-from jobline.client import Change, Job, JobState
+from jobline.client import Change, Eta, Job, JobPlace, JobState
 
 __all__ = ["JobBoard"]
 
@@ -23,45 +24,67 @@ _ENDED_KEPT = 200
 _FRAME_LINES = 4
 
 
+class _ToldPlace(NamedTuple):
+    """A place, and when it was told: an estimate counts from then, and is told anew only when the end itself moves."""
+
+    place: JobPlace
+    at: datetime
+
+    def eta(self, now: datetime) -> Eta | None:
+        told = self.place.eta
+        if told is None or told.p50 is None or told.p90 is None:
+            return told
+        passed = (now - self.at).total_seconds()
+        return Eta(max(0.0, told.p50 - passed), max(0.0, told.p90 - passed), told.reason)
+
+
 class JobBoard:
-    """The present state of the watched jobs. The watcher writes it while the display reads it from another thread."""
+    """The present state of the watched jobs. The watcher writes it while the display reads it from another thread.
+
+    Positions and estimates are those of the watch's places alone. A message of them is of one moment, so the numbers of one
+    picture fit together; those that come with single changes would not.
+    """
 
     def __init__(self, ids: Sequence[str] = ()) -> None:
         self._named = {job_id: place for place, job_id in enumerate(ids)}
         self._jobs: dict[str, Job] = {}
+        self._places: dict[str, _ToldPlace] = {}
         self._removed: set[str] = set()
         self._lock = Lock()
 
-    def apply(self, change: Change) -> None:
-        """Takes in one message of the watch."""
+    def apply(self, change: Change, now: datetime) -> None:
+        """Takes in one message of the watch, which came `now`."""
         with self._lock:
             if change.resync:
+                self._places.clear()
                 self._jobs = {job_id: job for job_id, job in self._jobs.items() if job.state.is_terminal}
             if change.removed_id:
-                self._jobs.pop(change.removed_id, None)
+                self._forget([change.removed_id])
                 self._removed.add(change.removed_id)
             if change.job is not None:
-                self._jobs.pop(change.job.id, None)
-                self._jobs[change.job.id] = change.job
-                self._forget_oldest_ended()
+                self._take(change.job)
+            for place in change.places:
+                self._places[place.id] = _ToldPlace(place, now)
 
-    def place(self, positions: Sequence[Job]) -> None:
-        """Takes in the positions of jobs that were read anew; jobs that have moved on since then are left alone."""
-        with self._lock:
-            for read in positions:
-                known = self._jobs.get(read.id)
-                if known is not None and known.state is read.state is JobState.PENDING:
-                    self._jobs[read.id] = dataclasses.replace(known, position=read.position)
+    def _take(self, job: Job) -> None:
+        if job.state.is_terminal:
+            self._places.pop(job.id, None)
+        # At the end: the jobs stand in the order of their last change.
+        self._jobs.pop(job.id, None)
+        self._jobs[job.id] = job
+        if not self._named and len(self._jobs) > _ENDED_KEPT:
+            ended = [job_id for job_id, job in self._jobs.items() if job.state.is_terminal]
+            self._forget(ended[: max(0, len(ended) - _ENDED_KEPT)])
 
-    def waiting(self, height: int) -> list[str]:
-        """The ids of jobs that wait and fit into `height` lines: those whose position is worth reading anew."""
-        with self._lock:
-            return [job.id for job in self._fitting(height) if job.state is JobState.PENDING]
+    def _forget(self, ids: Iterable[str]) -> None:
+        for job_id in ids:
+            self._jobs.pop(job_id, None)
+            self._places.pop(job_id, None)
 
     def render(self, now: datetime, size: ConsoleDimensions) -> RenderableType:
         """The summary and as many jobs as fit into `size`, live ones first."""
         with self._lock:
-            shown = self._fitting(size.height)
+            shown = [self._placed(job, now) for job in self._fitting(size.height)]
             hidden = len(self._jobs) - len(shown)
             parts: list[RenderableType] = [self._summary(), job_table(shown, now, width=size.width, live=True)]
         if hidden:
@@ -87,16 +110,19 @@ class JobBoard:
         if job.state is JobState.RUNNING:
             return 0, _seconds(job.started_at)
         if job.state is JobState.PENDING:
-            return 1 if job.position else 2, job.position or _seconds(job.run_at)
+            position = self._position(job.id)
+            return 1 if position else 2, position or _seconds(job.run_at)
         return 3, -_seconds(job.finished_at)
 
-    def _forget_oldest_ended(self) -> None:
-        """Entries are kept in the order of their last change, so the first ended ones are the oldest."""
-        if self._named or len(self._jobs) <= _ENDED_KEPT:
-            return
-        ended = [job_id for job_id, job in self._jobs.items() if job.state.is_terminal]
-        for job_id in ended[: max(0, len(ended) - _ENDED_KEPT)]:
-            del self._jobs[job_id]
+    def _position(self, job_id: str) -> int:
+        told = self._places.get(job_id)
+        return told.place.position if told else 0
+
+    def _placed(self, job: Job, now: datetime) -> Job:
+        """The job with what is known of its place; a position belongs to jobs that wait."""
+        told = self._places.get(job.id)
+        position = self._position(job.id) if job.state is JobState.PENDING else 0
+        return dataclasses.replace(job, position=position, eta=told.eta(now) if told else None)
 
 
 def _seconds(time: datetime | None) -> float:

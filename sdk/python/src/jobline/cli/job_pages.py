@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from jobline.cli.clock import clock_time, since
+from jobline.cli.etas import eta_text
 from jobline.cli.job_tables import state_text
 from jobline.cli.story import JobStory, TimelineEntry, timeline
 from jobline.cli.terminal_text import plain
@@ -40,6 +41,8 @@ def explain_page(story: JobStory, now: datetime) -> RenderableType:
     parts: list[RenderableType] = [plain(verdict(story, now), "bold")]
     if story.waiting_for:
         parts.append(_wait_table(story))
+    if story.job is not None and (eta := eta_text(story.job.eta)):
+        parts.append(plain(f"Ends in: {eta}"))
     if hint := advice(story):
         parts.append(plain(f"Next: {hint}"))
     entries = timeline(story)
@@ -65,6 +68,7 @@ def _field_texts(job: Job, now: datetime) -> Iterator[tuple[str, str]]:
     yield "kind", job.kind
     yield "owner", job.owner
     yield "position", str(job.position or "")
+    yield "eta", eta_text(job.eta)
     yield "input_items", str(job.input_items or "")
     yield "priority", str(job.priority or "")
     yield "attempt", f"{job.attempt} of {job.max_attempts}"

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable
 from datetime import datetime
 
-from rich.console import RenderableType
-from rich.progress_bar import ProgressBar
-from rich.table import Table
+from rich.console import Group
 from rich.text import Text
 
 from jobline.cli.clock import since
+from jobline.cli.etas import short_eta
+from jobline.cli.figures import bar
 from jobline.cli.terminal_text import escape_controls, plain
+from jobline.cli.text_columns import Column, lines_of
 from jobline.client import Job, JobState
 
 __all__ = ["change_line", "job_table", "state_text"]
@@ -24,10 +24,12 @@ _STYLES: dict[JobState, str] = {
     JobState.FAILED: "bold red",
     JobState.CANCELLED: "magenta",
 }
-_BAR_WIDTH = 16
+_BAR_WIDTH = 6
 _ID_LENGTH = 36
-_WIDE = 120
-_NARROW = ("id", "state", "pos", "step", "progress", "run", "age")
+#: The widths of screens from which on there is what the jobs of a screen mostly share, and who owns them.
+_WIDE, _WIDER = 120, 140
+#: How far names grow, and what went wrong.
+_LONG, _LONGEST = 40, 400
 
 
 def state_text(job: Job) -> Text:
@@ -38,16 +40,9 @@ def state_text(job: Job) -> Text:
     return Text(word, style=_STYLES.get(job.state, ""))
 
 
-def job_table(jobs: Iterable[Job], now: datetime, *, width: int, live: bool = False) -> Table:
-    """Jobs as one line each, with progress bars if `live`. Under 120 columns of `width` it leaves out what jobs share."""
-    wide = width >= _WIDE
-    columns = [column for column in _columns(now, wide, live) if wide or column.name in _NARROW]
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2 if wide else 1, 0, 0))
-    for column in columns:
-        table.add_column(column.name, no_wrap=True, overflow="ellipsis", min_width=column.least)
-    for job in jobs:
-        table.add_row(*(column.cell(job) for column in columns))
-    return table
+def job_table(jobs: Iterable[Job], now: datetime, *, width: int, live: bool = False) -> Group:
+    """Jobs as one line each, with progress bars if `live`; what does not fit into `width` is left out."""
+    return Group(*lines_of(_columns(now, live), list(jobs), width))
 
 
 def change_line(job: Job, time: datetime) -> str:
@@ -64,42 +59,33 @@ def change_line(job: Job, time: datetime) -> str:
     return escape_controls(" ".join(parts))
 
 
-@dataclass(frozen=True)
-class _Column:
-    name: str
-    cell: Callable[[Job], RenderableType]
-    least: int | None = None
-
-
-def _columns(now: datetime, wide: bool, live: bool) -> list[_Column]:
-    bar_width = _BAR_WIDTH if wide else _BAR_WIDTH // 2
+def _columns(now: datetime, live: bool) -> list[Column[Job]]:
     return [
-        _Column("id", lambda job: plain(job.id), _ID_LENGTH),
-        _Column("queue", lambda job: plain(job.queue)),
-        _Column("kind", lambda job: plain(job.kind)),
-        _Column("state", state_text, len("cancelled")),
-        _Column("pos", lambda job: str(job.position or "")),
-        _Column("step", lambda job: plain(job.progress.step if job.progress else "")),
-        _Column("progress", (lambda job: _bar(job, bar_width)) if live else _units),
-        _Column("run", lambda job: f"{job.attempt}/{job.max_attempts}", 3),
-        _Column("age", lambda job: since(job.created_at, now)),
-        _Column("owner", lambda job: plain(job.owner)),
-        _Column("note", _note),
+        Column("id", lambda job: plain(job.id), _ID_LENGTH),
+        Column("queue", lambda job: plain(job.queue), 6, _LONG, since=_WIDE),
+        Column("kind", lambda job: plain(job.kind), 6, _LONG, since=_WIDE),
+        Column("state", state_text, len("cancelled")),
+        Column("pos", lambda job: Text(str(job.position or "")), 3, 9, right=True),
+        Column("eta", lambda job: Text(short_eta(job.eta)), 4, 9, right=True),
+        Column("step", lambda job: plain(job.progress.step if job.progress else ""), 6, _LONG),
+        Column("done", _bar if live else _units, _BAR_WIDTH, 20),
+        Column("run", lambda job: Text(f"{job.attempt}/{job.max_attempts}"), 3, 5),
+        Column("age", lambda job: Text(since(job.created_at, now)), 6, 9, right=True),
+        Column("owner", lambda job: plain(job.owner), 8, _LONG, since=_WIDER),
+        Column("note", _note, 15, _LONGEST, since=_WIDE),
     ]
 
 
-def _units(job: Job) -> str:
-    return f"{job.progress.current}/{job.progress.total}" if job.progress and job.progress.total else ""
+def _units(job: Job) -> Text:
+    return Text(f"{job.progress.current}/{job.progress.total}" if job.progress and job.progress.total else "")
 
 
-def _bar(job: Job, width: int) -> RenderableType:
+def _bar(job: Job) -> Text:
     if job.state is JobState.SUCCEEDED:
-        return ProgressBar(total=1, completed=1, width=width)
+        return bar(1, 1, _BAR_WIDTH)
     if job.progress and job.progress.total:
-        return ProgressBar(total=job.progress.total, completed=job.progress.current, width=width)
-    if job.state is JobState.RUNNING:
-        return ProgressBar(total=None, pulse=True, width=width)
-    return ""
+        return bar(job.progress.current, job.progress.total, _BAR_WIDTH)
+    return Text()
 
 
 def _note(job: Job) -> Text:

@@ -15,18 +15,20 @@ import typer
 from jobline.cli.business_commands import businesses
 from jobline.cli.connection import CallFailed
 from jobline.cli.credit_commands import credits
+from jobline.cli.event_command import events
 from jobline.cli.job_commands import jobs
 from jobline.cli.output import remark, tolerate_any_character
 from jobline.cli.queue_commands import queues
 from jobline.cli.settings_command import settings
 from jobline.cli.token_command import token
+from jobline.cli.top_command import top
 from jobline.cli.worker_commands import workers
 from jobline.runtime import SettingsError
 
 __all__ = ["main"]
 
 _INTERRUPTED = 130
-_OWN_COMMANDS = ("token", "settings", "jobs", "queues", "workers", "businesses", "credits")
+_OWN_COMMANDS = ("token", "settings", "top", "events", "jobs", "queues", "workers", "businesses", "credits")
 
 
 def main() -> None:
@@ -54,6 +56,8 @@ def build(arguments: Sequence[str]) -> typer.Typer:
         _add_installed(app)
     app.command("token")(token)
     app.command("settings")(settings)
+    app.command("top")(top)
+    app.command("events")(events)
     app.add_typer(jobs, name="jobs")
     app.add_typer(queues, name="queues")
     app.add_typer(workers, name="workers")

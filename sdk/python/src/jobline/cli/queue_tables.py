@@ -8,15 +8,17 @@ from datetime import datetime
 from rich.table import Table
 from rich.text import Text
 
-from jobline.cli.clock import since, span
+from jobline.cli.clock import clock_time, since, span
 from jobline.cli.terminal_text import plain
-from jobline.client import Queue, QueuePolicy, WorkerInfo
+from jobline.client import ErrorCount, Pause, Quantiles, Queue, QueuePolicy, QueueTrends, TrendPoint, WorkerInfo
 
-__all__ = ["history_table", "queue_table", "worker_table"]
+__all__ = ["error_table", "held_table", "history_table", "queue_table", "trend_table", "worker_table"]
+
+_NUMBERS = ("enqueued", "started", "succeeded", "failed", "cancelled", "retried", "ready", "running")
 
 
 def queue_table(queues: Iterable[Queue]) -> Table:
-    """Queues with what waits in them and what may run."""
+    """Queues with what waits in them and what may run; a star marks an operator's limit."""
     table = _table("queue")
     for name in ("ready", "delayed", "running", "limit", "oldest", "free capacity"):
         table.add_column(name, justify="right", no_wrap=True)
@@ -28,7 +30,7 @@ def queue_table(queues: Iterable[Queue]) -> Table:
             str(stats.ready),
             str(stats.delayed),
             str(stats.running),
-            _limits(queue.policy),
+            _limits(queue.policy) + ("*" if queue.limit_overridden else ""),
             "" if stats.oldest_ready_age is None else span(stats.oldest_ready_age),
             str(stats.free_capacity),
             Text("paused", style="bold red") if queue.paused else "",
@@ -44,7 +46,7 @@ def history_table(queue: Queue, now: datetime) -> Table:
     oldest = history.oldest_pending
     waiting = f" (the oldest is due for {since(oldest, now)})" if oldest is not None and oldest < now else ""
     rows = {
-        "queue": f"{queue.name}{' (paused)' if queue.paused else ''}",
+        "queue": f"{queue.name}{f' ({_pause(queue.pause)})' if queue.pause else ''}",
         "pending": f"{stats.ready + stats.delayed}{waiting}",
         "running": f"{stats.running} (limit {_limits(queue.policy)})",
         "succeeded": str(history.succeeded),
@@ -55,6 +57,11 @@ def history_table(queue: Queue, now: datetime) -> Table:
     for name, value in rows.items():
         table.add_row(Text(name, style="bold"), plain(value))
     return table
+
+
+def _pause(pause: Pause) -> str:
+    since_when = f" since {clock_time(pause.since)}" if pause.since else ""
+    return f"paused by {pause.actor or 'somebody'}{since_when}{f': {pause.reason}' if pause.reason else ''}"
 
 
 def worker_table(workers: Iterable[WorkerInfo], now: datetime) -> Table:
@@ -75,6 +82,53 @@ def worker_table(workers: Iterable[WorkerInfo], now: datetime) -> Table:
             Text("draining", style="yellow") if worker.draining else Text("ready", style="green"),
         )
     return table
+
+
+def held_table(workers: Iterable[WorkerInfo], now: datetime) -> Table:
+    """The jobs that worker sessions hold, by session."""
+    table = _table("session", "job", "queue", "kind")
+    table.add_column("running for", justify="right", no_wrap=True)
+    table.add_column("step")
+    for worker in workers:
+        for job in worker.jobs:
+            table.add_row(
+                plain(worker.session_id),
+                plain(job.id),
+                plain(job.queue),
+                plain(job.kind),
+                since(job.started_at, now),
+                plain(job.progress.step if job.progress else ""),
+            )
+    return table
+
+
+def trend_table(trends: QueueTrends) -> Table:
+    """A line a point, the oldest first, and one for all of them."""
+    table = _table("from (UTC)")
+    for name in (*_NUMBERS, "wait p50", "p90", "run p50", "p90"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for point in trends.points:
+        begin = "?" if point.time is None else f"{point.time:%Y-%m-%d %H:%M}"
+        table.add_row(Text(begin), *_row(point))
+    table.add_row(Text("in all", style="bold"), *_row(trends.total))
+    return table
+
+
+def error_table(errors: Iterable[ErrorCount]) -> Table:
+    """The most frequent first."""
+    table = _table("error")
+    table.add_column("runs", justify="right", no_wrap=True)
+    for error in errors:
+        table.add_row(plain(error.code), str(error.count))
+    return table
+
+
+def _row(point: TrendPoint) -> list[str]:
+    return [*(str(getattr(point, name)) for name in _NUMBERS), *_times(point.wait), *_times(point.run)]
+
+
+def _times(times: Quantiles | None) -> tuple[str, str]:
+    return ("-", "-") if times is None else (span(times.p50), span(times.p90))
 
 
 def _table(*columns: str) -> Table:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from jobline.cli.clock import span, span_between
-from jobline.client import Attempt, Job, JobEvent, JoblineClient, JobState, Step, WaitReason
+from jobline.client import Attempt, Job, JobEvent, JoblineClient, Step, WaitReason
 from jobline.errors import NotFound
 
 __all__ = ["JobStory", "TimelineEntry", "read_story", "timeline"]
@@ -29,7 +29,7 @@ class JobStory:
 
 @dataclass(frozen=True)
 class TimelineEntry:
-    """One line of a timeline. `time` is None for finished steps: their outputs carry a duration, but no time of day."""
+    """One line of a timeline. `time` is None where it is not known; such a line stands at the end."""
 
     time: datetime | None
     what: str
@@ -50,15 +50,14 @@ def read_story(client: JoblineClient, job_id: str) -> JobStory:
 
 
 def timeline(story: JobStory) -> list[TimelineEntry]:
-    """Attempts, events and finished steps in the order in which they happened.
+    """Attempts, events and finished steps in the order in which they happened."""
+    entries = [*_events(story), *_steps(story), *_runs(story)]
+    return sorted(entries, key=lambda entry: entry.time or _END_OF_TIME)
 
-    Steps stand before the end of the last run: whichever run finished one, its output is what that run starts from.
-    """
-    entries = [*_events(story), *_runs(story)]
-    entries.sort(key=lambda entry: entry.time or _END_OF_TIME)
-    steps = [TimelineEntry(None, f"step {step.name} done", f"took {span(step.seconds)}") for step in story.steps]
-    place = len(entries) - _entries_after_steps(story, entries)
-    return [*entries[:place], *steps, *entries[place:]]
+
+def _steps(story: JobStory) -> Iterator[TimelineEntry]:
+    for step in story.steps:
+        yield TimelineEntry(step.finished_at, f"step {step.name} done", f"took {span(step.seconds)}")
 
 
 def _events(story: JobStory) -> Iterator[TimelineEntry]:
@@ -88,13 +87,3 @@ def _attempt_detail(attempt: Attempt) -> str:
         parts.append(f"in step {attempt.step}")
     where = ", ".join(parts)
     return where if attempt.error is None else f"{where}: {attempt.error.code} {attempt.error.message}"
-
-
-def _entries_after_steps(story: JobStory, entries: Sequence[TimelineEntry]) -> int:
-    """How many entries at the end belong behind the finished steps: all since the end of the last run."""
-    ends = [attempt.finished_at for attempt in story.attempts if attempt.finished_at is not None]
-    running = story.job is not None and story.job.state is JobState.RUNNING
-    if running or not ends:
-        return 0
-    last = max(ends)
-    return sum(1 for entry in entries if entry.time is not None and entry.time >= last)

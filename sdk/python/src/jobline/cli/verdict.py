@@ -19,7 +19,7 @@ _WAIT_ADVICE = {
     "NO_WORKER": "jobline workers list, then start a worker for queue {queue}: jobline-worker serve",
     "NO_CAPACITY": "jobline workers list, then start another worker if they are all busy with good reason",
     "QUEUE_LIMIT": "jobline jobs list --queue {queue} --state running",
-    "KEY_LIMIT": "jobline jobs list --queue {queue} --state running",
+    "KEY_LIMIT": "jobline jobs explain {named}",
     "RATE_LIMIT": "nothing: it starts when the window allows; jobline queues list",
     "BEHIND_OTHERS": "jobline jobs list --queue {queue} --state running",
     "NEXT": "nothing: it starts at once; if it does not, read the queue service's log and restart the service",
@@ -56,14 +56,16 @@ def advice(story: JobStory) -> str:
     if job is None:
         return ""
     if job.state is JobState.PENDING and story.waiting_for:
-        hint = _WAIT_ADVICE.get(story.waiting_for[0].code, "")
-    elif job.state is JobState.FAILED:
+        first = story.waiting_for[0]
+        named = first.job_ids[0] if first.job_ids else "ID"
+        return _WAIT_ADVICE.get(first.code, "").format(queue=job.queue, named=named)
+    if job.state is JobState.FAILED:
         hint = _FAILURE_ADVICE.get(job.error.code if job.error else "", "jobline jobs retry {id}")
     elif job.state is JobState.CANCELLED:
         hint = "jobline jobs retry {id}"
     else:
         hint = ""
-    return hint.format(id=job.id, queue=job.queue)
+    return hint.format(id=job.id)
 
 
 def _pending(job: Job, story: JobStory, now: datetime) -> str:
@@ -74,8 +76,13 @@ def _pending(job: Job, story: JobStory, now: datetime) -> str:
         reason = _sentence(f"it is not due before {clock_time(job.run_at)}")
     else:
         reason = "nothing holds it back, it is about to be handed out."
+    place = f" It is number {job.position} in line." if job.position > 1 and not _tells_place(story) else ""
     after = f" Run {job.attempt} failed: {_error(job)}" if job.error else ""
-    return f"Not running: {reason}{after}"
+    return f"Not running: {reason}{place}{after}"
+
+
+def _tells_place(story: JobStory) -> bool:
+    return any(reason.code == "BEHIND_OTHERS" for reason in story.waiting_for)
 
 
 def _running(job: Job, _story: JobStory, now: datetime) -> str:

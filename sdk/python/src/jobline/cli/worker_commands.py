@@ -6,11 +6,12 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
+from rich.console import Group
 
 from jobline.cli.connection import connect
 from jobline.cli.documents import document
 from jobline.cli.output import JsonOption, print_document, print_page
-from jobline.cli.queue_tables import worker_table
+from jobline.cli.queue_tables import held_table, worker_table
 
 __all__ = ["workers"]
 
@@ -18,14 +19,20 @@ workers = typer.Typer(no_args_is_help=True, help="Connected workers.")
 
 
 @workers.command("list")
-def list_workers(as_json: JsonOption = False) -> None:
+def list_workers(
+    jobs: Annotated[bool, typer.Option("--jobs", help="Also the jobs that each of them holds.")] = False,
+    as_json: JsonOption = False,
+) -> None:
     """Show every connected worker session."""
     with connect() as client:
-        found = client.list_workers()
+        found = client.list_workers(with_jobs=jobs)
+    now = datetime.now(UTC)
     if as_json:
         print_document({"workers": [document(worker) for worker in found]})
+    elif jobs:
+        print_page(Group(worker_table(found, now), "", held_table(found, now)))
     else:
-        print_page(worker_table(found, datetime.now(UTC)))
+        print_page(worker_table(found, now))
 
 
 @workers.command()

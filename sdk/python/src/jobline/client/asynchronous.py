@@ -9,10 +9,11 @@ from typing import Self
 
 import uuid_utils
 
-from jobline.client import convert, job_input
+from jobline.client import convert, convert_queues, job_input, job_searches
 from jobline.client.batcher import Batcher, requests
 from jobline.client.calls import DEFAULT_DEADLINE, Calls, account_stub, job_stub, queue_stub
 from jobline.client.models import (
+    BulkProgress,
     Change,
     Credits,
     CreditSource,
@@ -20,17 +21,21 @@ from jobline.client.models import (
     Explanation,
     Job,
     JobDetails,
+    JobEvent,
+    JobFilter,
+    JobOrder,
     JobState,
     Json,
     NewJob,
-    Queue,
-    WorkerInfo,
 )
+from jobline.client.queue_models import Queue, QueueTrends, WorkerInfo
 from jobline.client.watching import watch_jobs
 from jobline.runtime import Settings
 from jobline.v1 import account_service_pb2, job_service_pb2, queue_service_pb2
 
 __all__ = ["AsyncJoblineClient"]
+
+EVERY_JOB = JobFilter()
 
 
 class AsyncJoblineClient:
@@ -140,54 +145,72 @@ class AsyncJoblineClient:
         )
         return convert.job_details(response)
 
-    async def list(
+    def list_jobs(
         self,
+        where: JobFilter = EVERY_JOB,
         *,
-        queue: str = "",
-        kind: str = "",
-        owner: str = "",
-        states: Collection[JobState] = (),
-        labels: Mapping[str, str] | None = None,
-        created_after: datetime | None = None,
-        created_before: datetime | None = None,
+        order: JobOrder = JobOrder.CREATED,
+        ascending: bool = False,
         page_size: int = 100,
     ) -> AsyncGenerator[Job, None]:
-        """Jobs that match every filter given, newest first, page by page; without payloads and results."""
+        """Jobs that match a filter, by default the newest first, page by page; without payloads and results."""
         request = job_service_pb2.ListJobsRequest(
             page_size=page_size,
-            queue=queue,
-            kind=kind,
-            owner=owner,
-            states=map(convert.state_number, states),
-            labels=labels or {},
-            created_after=convert.timestamp(created_after) if created_after else None,
-            created_before=convert.timestamp(created_before) if created_before else None,
+            filter=convert.job_filter(where),
+            order=convert.job_order_number(order),
+            ascending=ascending,
         )
-        while True:
-            page = await self._calls.unary(
-                lambda channel: job_stub(channel).ListJobs, request, idempotent=True, deadline=self._deadline
-            )
-            for job in page.jobs:
-                yield convert.job(job)
-            if not page.next_page_token:
-                return
-            request.page_token = page.next_page_token
+        return job_searches.list_jobs(self._calls, request, self._deadline)
+
+    async def count_jobs(self, where: JobFilter = EVERY_JOB) -> dict[JobState, int]:
+        """How many jobs match a filter, by state; states without one are left out."""
+        request = job_service_pb2.CountJobsRequest(filter=convert.job_filter(where))
+        response = await self._calls.unary(
+            lambda channel: job_stub(channel).CountJobs, request, idempotent=True, deadline=self._deadline
+        )
+        return {convert.state(each.state): each.count for each in response.states}
+
+    def retry_jobs(
+        self, where: JobFilter, *, expected_count: int | None = None, dry_run: bool = False
+    ) -> AsyncGenerator[BulkProgress, None]:
+        """Puts the failed and cancelled jobs that match now back to pending, and tells how far it has come.
+
+        A `dry_run` only says how many there are, as `total`; otherwise `expected_count` is required, and CountChanged is
+        raised if it is another number. An iteration that is given up stops the act; what was done is done.
+        """
+        request = job_service_pb2.RetryJobsRequest(
+            filter=convert.job_filter(where), dry_run=dry_run, expected_count=expected_count
+        )
+        return job_searches.retry_jobs(self._calls, request, self._deadline)
+
+    def cancel_jobs(
+        self, where: JobFilter, reason: str = "", *, expected_count: int | None = None, dry_run: bool = False
+    ) -> AsyncGenerator[BulkProgress, None]:
+        """Cancels the pending and running jobs that match now, as `retry_jobs` retries."""
+        request = job_service_pb2.CancelJobsRequest(
+            filter=convert.job_filter(where), dry_run=dry_run, expected_count=expected_count, reason=reason
+        )
+        return job_searches.cancel_jobs(self._calls, request, self._deadline)
 
     def watch(
         self,
         ids: Collection[str] = (),
         *,
-        queue: str = "",
+        queues: Sequence[str] = (),
         owner: str = "",
         resume_after: str = "",
+        places: bool = False,
         patience: float = 60.0,
     ) -> AsyncGenerator[Change, None]:
-        """The present state of the chosen jobs, then every change.
+        """The present state of the chosen jobs, then every change; with `places` also where they are in their queues, when
+        that has moved, at most twice a second.
 
         Ends when all of `ids` (at most 1000) have ended; without ids it goes on. A broken stream is opened again, at the
         next address, without a gap; the watch fails once nobody has answered for `patience` seconds.
         """
-        request = job_service_pb2.WatchJobsRequest(ids=ids, queue=queue, owner=owner, resume_after=resume_after)
+        request = job_service_pb2.WatchJobsRequest(
+            ids=ids, queues=queues, owner=owner, resume_after=resume_after, places=places
+        )
         return watch_jobs(self._calls, request, patience)
 
     async def cancel(self, job_id: str, reason: str = "") -> Job:
@@ -229,7 +252,7 @@ class AsyncJoblineClient:
         response = await self._calls.unary(
             lambda channel: queue_stub(channel).ListQueues, request, idempotent=True, deadline=self._deadline
         )
-        return tuple(map(convert.queue, response.queues))
+        return tuple(map(convert_queues.queue, response.queues))
 
     async def get_queue(self, queue: str, *, with_history: bool = False) -> Queue:
         """A queue; with what became of its jobs on demand, which is counted in the table."""
@@ -237,7 +260,7 @@ class AsyncJoblineClient:
         response = await self._calls.unary(
             lambda channel: queue_stub(channel).GetQueue, request, idempotent=True, deadline=self._deadline
         )
-        return convert.queue(response.queue)
+        return convert_queues.queue(response.queue)
 
     async def pause_queue(self, queue: str, reason: str = "") -> Queue:
         """Nothing of the queue is claimed any more; what runs goes on. Survives restarts."""
@@ -245,22 +268,52 @@ class AsyncJoblineClient:
         response = await self._calls.unary(
             lambda channel: queue_stub(channel).PauseQueue, request, idempotent=True, deadline=self._deadline
         )
-        return convert.queue(response.queue)
+        return convert_queues.queue(response.queue)
 
     async def resume_queue(self, queue: str) -> Queue:
         request = queue_service_pb2.ResumeQueueRequest(queue=queue)
         response = await self._calls.unary(
             lambda channel: queue_stub(channel).ResumeQueue, request, idempotent=True, deadline=self._deadline
         )
-        return convert.queue(response.queue)
+        return convert_queues.queue(response.queue)
 
-    async def list_workers(self) -> tuple[WorkerInfo, ...]:
-        """The connected worker sessions."""
-        request = queue_service_pb2.ListWorkersRequest()
+    def list_events(
+        self, *, queue: str = "", actor: str = "", name: str = "", with_system: bool = False, page_size: int = 100
+    ) -> AsyncGenerator[JobEvent, None]:
+        """What was done to jobs, queues and workers, and by whom, the newest first, page by page; `with_system` also what
+        the service did by itself."""
+        request = queue_service_pb2.ListEventsRequest(
+            page_size=page_size, queue=queue, actor=actor, name=name, with_system=with_system
+        )
+        return job_searches.list_events(self._calls, request, self._deadline)
+
+    async def set_queue_limit(self, queue: str, max_running: int | None) -> Queue:
+        """At most so many jobs of the queue run at once from now on (1-100 000), over restarts; None: as its policy says."""
+        request = queue_service_pb2.SetQueueLimitRequest(queue=queue, max_running=max_running)
+        response = await self._calls.unary(
+            lambda channel: queue_stub(channel).SetQueueLimit, request, idempotent=True, deadline=self._deadline
+        )
+        return convert_queues.queue(response.queue)
+
+    async def get_trends(
+        self, queue: str = "", *, seconds: float = 3600.0, points: int = 60
+    ) -> tuple[QueueTrends, ...]:
+        """What queues did in the last `seconds` (60 to 8 days), in at most so many points of whole minutes (1-500): of one
+        queue, or of all together first and then of each that did something."""
+        request = queue_service_pb2.GetTrendsRequest(queue=queue, points=points)
+        request.range.FromMicroseconds(round(seconds * 1_000_000))
+        response = await self._calls.unary(
+            lambda channel: queue_stub(channel).GetTrends, request, idempotent=True, deadline=self._deadline
+        )
+        return tuple(map(convert_queues.trends, response.trends))
+
+    async def list_workers(self, *, with_jobs: bool = False) -> tuple[WorkerInfo, ...]:
+        """The connected worker sessions; with what each of them holds on demand."""
+        request = queue_service_pb2.ListWorkersRequest(with_jobs=with_jobs)
         response = await self._calls.unary(
             lambda channel: queue_stub(channel).ListWorkers, request, idempotent=True, deadline=self._deadline
         )
-        return tuple(map(convert.worker, response.workers))
+        return tuple(map(convert_queues.worker, response.workers))
 
     async def drain_worker(self, worker: str) -> tuple[WorkerInfo, ...]:
         """Tells a session, or all sessions of a name, to finish and leave; returns those that were told."""
@@ -268,7 +321,7 @@ class AsyncJoblineClient:
         response = await self._calls.unary(
             lambda channel: queue_stub(channel).DrainWorker, request, idempotent=True, deadline=self._deadline
         )
-        return tuple(map(convert.worker, response.workers))
+        return tuple(map(convert_queues.worker, response.workers))
 
     # ---- accounts -----------------------------------------------------------------------------------------------
 

@@ -5,28 +5,30 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 
-from google.protobuf.descriptor import EnumDescriptor
-from google.protobuf.duration_pb2 import Duration
-from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from jobline.client import models
-from jobline.v1 import account_service_pb2, job_pb2, job_service_pb2, queue_pb2
+from jobline.client.fields import optional_seconds, seconds_of, time_of, word_of
+from jobline.v1 import account_service_pb2, job_pb2, job_service_pb2
 
 __all__ = [
     "attempt",
+    "bulk_progress",
     "change",
     "credit_source_number",
     "credits",
+    "event",
     "explanation",
     "job",
     "job_details",
+    "job_filter",
+    "job_order_number",
     "json_text",
     "new_job",
-    "queue",
+    "progress",
+    "state",
     "state_number",
     "timestamp",
-    "worker",
 ]
 
 
@@ -80,6 +82,23 @@ def state_number(state: models.JobState) -> job_pb2.JobState.ValueType:
     return job_pb2.JobState.Value(f"JOB_STATE_{state.name}")
 
 
+def job_filter(where: models.JobFilter) -> job_service_pb2.JobFilter:
+    return job_service_pb2.JobFilter(
+        queues=where.queues,
+        kind=where.kind,
+        owner=where.owner,
+        states=map(state_number, where.states),
+        labels=where.labels,
+        created_after=timestamp(where.created_after) if where.created_after else None,
+        created_before=timestamp(where.created_before) if where.created_before else None,
+        error=where.error,
+    )
+
+
+def job_order_number(order: models.JobOrder) -> job_service_pb2.JobOrder.ValueType:
+    return job_service_pb2.JobOrder.Value(f"JOB_ORDER_{order.name}")
+
+
 def credit_source_number(source: models.CreditSource) -> account_service_pb2.CreditSource.ValueType:
     return account_service_pb2.CreditSource.Value(f"CREDIT_SOURCE_{source.name}")
 
@@ -94,9 +113,9 @@ def job(message: job_pb2.Job) -> models.Job:
         queue=message.queue,
         kind=message.kind,
         owner=message.owner,
-        state=_state(message.state),
+        state=state(message.state),
         priority=message.priority,
-        run_at=_time(message, "run_at"),
+        run_at=time_of(message, "run_at"),
         seq=message.seq,
         concurrency_key=message.concurrency_key,
         idempotency_key=message.idempotency_key,
@@ -107,15 +126,16 @@ def job(message: job_pb2.Job) -> models.Job:
         error=_error(message.error) if message.HasField("error") else None,
         attempt=message.attempt,
         max_attempts=message.max_attempts,
-        progress=_progress(message.progress) if message.HasField("progress") else None,
-        created_at=_time(message, "created_at"),
-        started_at=_time(message, "started_at"),
-        finished_at=_time(message, "finished_at"),
-        updated_at=_time(message, "updated_at"),
-        cancel_requested_at=_time(message, "cancel_requested_at"),
+        progress=progress(message.progress) if message.HasField("progress") else None,
+        created_at=time_of(message, "created_at"),
+        started_at=time_of(message, "started_at"),
+        finished_at=time_of(message, "finished_at"),
+        updated_at=time_of(message, "updated_at"),
+        cancel_requested_at=time_of(message, "cancel_requested_at"),
         lease=_lease(message.lease) if message.HasField("lease") else None,
         position=message.position,
         input_items=message.input_items,
+        eta=eta(message.eta) if message.HasField("eta") else None,
     )
 
 
@@ -124,9 +144,9 @@ def attempt(message: job_pb2.Attempt) -> models.Attempt:
         number=message.number,
         worker=message.worker,
         session_id=message.session_id,
-        started_at=_time(message, "started_at"),
-        finished_at=_time(message, "finished_at"),
-        outcome=_word(job_pb2.AttemptOutcome.DESCRIPTOR, message.outcome, "ATTEMPT_OUTCOME_")
+        started_at=time_of(message, "started_at"),
+        finished_at=time_of(message, "finished_at"),
+        outcome=word_of(job_pb2.AttemptOutcome.DESCRIPTOR, message.outcome, "ATTEMPT_OUTCOME_")
         if message.outcome
         else "",
         error=_error(message.error) if message.HasField("error") else None,
@@ -138,7 +158,7 @@ def job_details(message: job_service_pb2.GetJobResponse) -> models.JobDetails:
     return models.JobDetails(
         job=job(message.job),
         attempts=tuple(map(attempt, message.attempts)),
-        steps=tuple(models.Step(s.name, s.output_json, _seconds(s.duration)) for s in message.steps),
+        steps=tuple(map(_step, message.steps)),
     )
 
 
@@ -146,8 +166,20 @@ def explanation(message: job_service_pb2.ExplainJobResponse) -> models.Explanati
     return models.Explanation(
         job=job(message.job) if message.HasField("job") else None,
         attempts=tuple(map(attempt, message.attempts)),
-        events=tuple(map(_event, message.events)),
-        waiting_for=tuple(models.WaitReason(reason.code, reason.detail) for reason in message.waiting_for),
+        events=tuple(map(event, message.events)),
+        waiting_for=tuple(map(_wait_reason, message.waiting_for)),
+    )
+
+
+def _wait_reason(message: job_service_pb2.WaitReason) -> models.WaitReason:
+    return models.WaitReason(
+        code=message.code,
+        detail=message.detail,
+        job_ids=tuple(message.job_ids),
+        until=time_of(message, "until"),
+        since=time_of(message, "since"),
+        actor=message.actor,
+        count=message.count,
     )
 
 
@@ -157,88 +189,52 @@ def change(message: job_service_pb2.WatchJobsResponse) -> models.Change:
         resync=message.resync,
         job=job(message.job) if message.HasField("job") else None,
         removed_id=message.removed_id,
+        removed_queue=message.removed_queue,
+        removed_owner=message.removed_owner,
+        places=tuple(map(place, message.places)),
     )
 
 
-def queue(message: queue_pb2.Queue) -> models.Queue:
-    stats = message.stats
-    return models.Queue(
-        policy=_policy(message.policy),
-        paused=message.paused,
-        stats=models.QueueStats(
-            ready=stats.ready,
-            delayed=stats.delayed,
-            running=stats.running,
-            oldest_ready_age=_optional_seconds(stats, "oldest_ready_age"),
-            free_capacity=stats.free_capacity,
-        ),
-        history=_history(message.history) if message.HasField("history") else None,
+def place(message: job_pb2.JobPlace) -> models.JobPlace:
+    return models.JobPlace(message.id, message.position, eta(message.eta) if message.HasField("eta") else None)
+
+
+def eta(message: job_pb2.Eta) -> models.Eta:
+    return models.Eta(optional_seconds(message, "p50"), optional_seconds(message, "p90"), message.reason)
+
+
+def _step(message: job_pb2.StepOutput) -> models.Step:
+    return models.Step(
+        message.name,
+        message.output_json,
+        seconds_of(message.duration),
+        time_of(message, "finished_at"),
+        message.attempt,
     )
 
 
-def _history(message: queue_pb2.QueueHistory) -> models.QueueHistory:
-    return models.QueueHistory(
-        succeeded=message.succeeded,
-        failed=message.failed,
-        cancelled=message.cancelled,
-        failure_rate=message.failure_rate,
-        mean_run_time=_optional_seconds(message, "mean_run_time"),
-        oldest_pending=_time(message, "oldest_pending"),
-    )
+def bulk_progress(message: job_service_pb2.BulkProgress) -> models.BulkProgress:
+    return models.BulkProgress(message.total, message.done, message.skipped, message.finished)
 
 
-def worker(message: queue_pb2.WorkerInfo) -> models.WorkerInfo:
-    return models.WorkerInfo(
-        session_id=message.session_id,
-        name=message.name,
-        queues=tuple(message.queues),
-        kinds=tuple(message.kinds),
-        capacity=message.capacity,
-        running=message.running,
-        connected_at=_time(message, "connected_at"),
-        last_seen_at=_time(message, "last_seen_at"),
-        draining=message.draining,
-    )
-
-
-def _policy(message: queue_pb2.QueuePolicy) -> models.QueuePolicy:
-    return models.QueuePolicy(
-        queue=message.queue,
-        max_running=message.max_running,
-        max_running_per_key=message.max_running_per_key,
-        timeout=_optional_seconds(message, "timeout"),
-        max_attempts=message.max_attempts,
-        backoff=tuple(map(_seconds, message.backoff)),
-        step_tries=message.step_tries,
-        step_backoff=tuple(map(_seconds, message.step_backoff)),
-        cancel=_word(queue_pb2.CancelMode.DESCRIPTOR, message.cancel, "CANCEL_MODE_"),
-        retry_resumes=message.retry_resumes,
-        expires_after=_optional_seconds(message, "expires_after"),
-        retention=_optional_seconds(message, "retention"),
-        lease=_optional_seconds(message, "lease"),
-        receipt=_optional_seconds(message, "receipt"),
-        order=_word(queue_pb2.QueueOrder.DESCRIPTOR, message.order, "QUEUE_ORDER_"),
-        rate_count=message.rate_count,
-        rate_period=_optional_seconds(message, "rate_period"),
-    )
-
-
-def _event(message: job_pb2.JobEvent) -> models.JobEvent:
+def event(message: job_pb2.JobEvent) -> models.JobEvent:
     return models.JobEvent(
-        time=_time(message, "time"),
+        time=time_of(message, "time"),
         name=message.name,
-        from_state=_state(message.from_state) if message.from_state else None,
-        to_state=_state(message.to_state) if message.to_state else None,
+        from_state=state(message.from_state) if message.from_state else None,
+        to_state=state(message.to_state) if message.to_state else None,
         actor=message.actor,
         detail=message.detail,
+        job_id=message.job_id,
+        queue=message.queue,
     )
 
 
 def _lease(message: job_pb2.Lease) -> models.Lease:
-    return models.Lease(message.worker, message.session_id, _time(message, "expires_at"), message.received)
+    return models.Lease(message.worker, message.session_id, time_of(message, "expires_at"), message.received)
 
 
-def _progress(message: job_pb2.Progress) -> models.Progress:
+def progress(message: job_pb2.Progress) -> models.Progress:
     return models.Progress(message.step, message.current, message.total, message.message)
 
 
@@ -246,26 +242,9 @@ def _error(message: job_pb2.JobError) -> models.JobError:
     return models.JobError(message.code, message.message, message.retryable)
 
 
-def _state(number: int) -> models.JobState:
+def state(number: int) -> models.JobState:
+    """`unspecified` for one that is newer than this client."""
     try:
-        return models.JobState(_word(job_pb2.JobState.DESCRIPTOR, number, "JOB_STATE_"))
+        return models.JobState(word_of(job_pb2.JobState.DESCRIPTOR, number, "JOB_STATE_"))
     except ValueError:
         return models.JobState.UNSPECIFIED
-
-
-def _word(enum: EnumDescriptor, number: int, prefix: str) -> str:
-    """The lower-case word of an enum value; the number itself for one that is newer than this client."""
-    value = enum.values_by_number.get(number)
-    return str(value.name).removeprefix(prefix).lower() if value is not None else str(number)
-
-
-def _time(message: Message, field: str) -> datetime | None:
-    return getattr(message, field).ToDatetime(tzinfo=UTC) if message.HasField(field) else None
-
-
-def _seconds(duration: Duration) -> float:
-    return duration.ToTimedelta().total_seconds()
-
-
-def _optional_seconds(message: Message, field: str) -> float | None:
-    return _seconds(getattr(message, field)) if message.HasField(field) else None

@@ -7,7 +7,7 @@ lower case, without their prefix (`JOB_STATE_RUNNING` is `JobState.RUNNING == "r
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -15,27 +15,27 @@ from typing import Any, TypeAlias
 
 __all__ = [
     "Attempt",
+    "BulkProgress",
     "Change",
     "CreditSource",
     "Credits",
     "EnqueuedJob",
+    "Eta",
     "Explanation",
     "Job",
     "JobDetails",
     "JobError",
     "JobEvent",
+    "JobFilter",
+    "JobOrder",
+    "JobPlace",
     "JobState",
     "Json",
     "Lease",
     "NewJob",
     "Progress",
-    "Queue",
-    "QueueHistory",
-    "QueuePolicy",
-    "QueueStats",
     "Step",
     "WaitReason",
-    "WorkerInfo",
 ]
 
 Json: TypeAlias = Any
@@ -54,6 +54,34 @@ class JobState(StrEnum):
     @property
     def is_terminal(self) -> bool:
         return self in (JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED)
+
+
+@dataclass(frozen=True, slots=True)
+class JobFilter:
+    """Which jobs: those that match everything that is set; see the contract's JobFilter."""
+
+    #: Any of these.
+    queues: Collection[str] = ()
+    kind: str = ""
+    owner: str = ""
+    #: Any of these.
+    states: Collection[JobState] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
+    created_after: datetime | None = None
+    created_before: datetime | None = None
+    #: An error's code, or a part of its message.
+    error: str = ""
+
+
+class JobOrder(StrEnum):
+    """By what a list of jobs is ordered."""
+
+    CREATED = "created"
+    UPDATED = "updated"
+    FINISHED = "finished"
+    RUN_AT = "run_at"
+    PRIORITY = "priority"
+    ATTEMPT = "attempt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +169,8 @@ class Job:
     position: int
     #: How many values its input has; 0 in changes, which do not tell.
     input_items: int
+    #: None when it has ended, and in changes.
+    eta: Eta | None = None
 
     @property
     def payload(self) -> Json:
@@ -167,11 +197,13 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """The stored output of a finished step; `seconds` is how long it ran."""
+    """The stored output of a finished step; `seconds` is how long it ran, `attempt` the number of its run."""
 
     name: str
     output_json: str
     seconds: float
+    finished_at: datetime | None
+    attempt: int
 
     @property
     def output(self) -> Json:
@@ -189,7 +221,7 @@ class JobDetails:
 
 @dataclass(frozen=True, slots=True)
 class JobEvent:
-    """One line of a job's history; a state is None where there was or is none."""
+    """One line of the history; a state is None where there was or is none, ids and names are empty."""
 
     time: datetime | None
     name: str
@@ -197,14 +229,31 @@ class JobEvent:
     to_state: JobState | None
     actor: str
     detail: str
+    job_id: str
+    queue: str
+
+
+@dataclass(frozen=True, slots=True)
+class BulkProgress:
+    """How far an act on many jobs has come: of `total`, how many are done, and how many were skipped."""
+
+    total: int
+    done: int
+    skipped: int
+    finished: bool
 
 
 @dataclass(frozen=True, slots=True)
 class WaitReason:
-    """One reason why a pending job does not run now."""
+    """One reason why a pending job does not run now; `detail` is a sentence that says all of it."""
 
     code: str
     detail: str
+    job_ids: tuple[str, ...] = ()
+    until: datetime | None = None
+    since: datetime | None = None
+    actor: str = ""
+    count: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,88 +267,36 @@ class Explanation:
 
 
 @dataclass(frozen=True, slots=True)
+class Eta:
+    """When a job that lives will have ended, in seconds from when it was asked for: as likely sooner as later (`p50`), and
+    the time by which nine of ten have (`p90`). None with a `reason`: `QUEUE_PAUSED`, `NO_WORKER` or `NO_HISTORY`."""
+
+    p50: float | None
+    p90: float | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobPlace:
+    """Where a job that lives is in its queue: `position` as in Job."""
+
+    id: str
+    position: int
+    eta: Eta | None
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
-    """A job as it stands now, or the id of one that was removed. `resync`: forget what was known before."""
+    """A job as it stands now, or the id, queue and owner of one that was removed, or places that have moved (without a
+    `change_id`). `resync`: forget what was known before."""
 
     change_id: str
     resync: bool
     job: Job | None
     removed_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class QueuePolicy:
-    """The rules of a queue. Durations in seconds; None where there is no limit, 0 for counts without one."""
-
-    queue: str
-    max_running: int
-    max_running_per_key: int
-    timeout: float | None
-    max_attempts: int
-    backoff: tuple[float, ...]
-    step_tries: int
-    step_backoff: tuple[float, ...]
-    cancel: str
-    retry_resumes: bool
-    expires_after: float | None
-    retention: float | None
-    lease: float | None
-    receipt: float | None
-    order: str
-    rate_count: int
-    rate_period: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class QueueStats:
-    """Counts of a queue's live jobs; `oldest_ready_age` in seconds."""
-
-    ready: int
-    delayed: int
-    running: int
-    oldest_ready_age: float | None
-    free_capacity: int
-
-
-@dataclass(frozen=True, slots=True)
-class QueueHistory:
-    """What became of a queue's jobs; `failure_rate` in percent of all, `mean_run_time` in seconds."""
-
-    succeeded: int
-    failed: int
-    cancelled: int
-    failure_rate: float
-    mean_run_time: float | None
-    oldest_pending: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class Queue:
-    """A queue as it stands now; `history` only where it was asked for."""
-
-    policy: QueuePolicy
-    paused: bool
-    stats: QueueStats
-    history: QueueHistory | None
-
-    @property
-    def name(self) -> str:
-        return self.policy.queue
-
-
-@dataclass(frozen=True, slots=True)
-class WorkerInfo:
-    """A connected worker session."""
-
-    session_id: str
-    name: str
-    queues: tuple[str, ...]
-    kinds: tuple[str, ...]
-    capacity: int
-    running: int
-    connected_at: datetime | None
-    last_seen_at: datetime | None
-    draining: bool
+    removed_queue: str = ""
+    removed_owner: str = ""
+    places: tuple[JobPlace, ...] = ()
 
 
 class CreditSource(StrEnum):

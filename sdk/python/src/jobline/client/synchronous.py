@@ -9,9 +9,10 @@ from typing import Any, Self, TypeVar
 
 from jobline import event_loop
 from jobline.channel import grpc_loop
-from jobline.client.asynchronous import AsyncJoblineClient
+from jobline.client.asynchronous import EVERY_JOB, AsyncJoblineClient
 from jobline.client.calls import DEFAULT_DEADLINE
 from jobline.client.models import (
+    BulkProgress,
     Change,
     Credits,
     CreditSource,
@@ -19,12 +20,14 @@ from jobline.client.models import (
     Explanation,
     Job,
     JobDetails,
+    JobEvent,
+    JobFilter,
+    JobOrder,
     JobState,
     Json,
     NewJob,
-    Queue,
-    WorkerInfo,
 )
+from jobline.client.queue_models import Queue, QueueTrends, WorkerInfo
 from jobline.runtime import Settings
 
 __all__ = ["JoblineClient"]
@@ -112,18 +115,48 @@ class JoblineClient:
         """A job with its runs and finished steps."""
         return self._wait(self._client.get(job_id))
 
+    def list_jobs(
+        self,
+        where: JobFilter = EVERY_JOB,
+        *,
+        order: JobOrder = JobOrder.CREATED,
+        ascending: bool = False,
+        page_size: int = 100,
+    ) -> Iterator[Job]:
+        """Jobs that match a filter, by default the newest first, page by page; without payloads and results."""
+        return self._iterate(self._client.list_jobs(where, order=order, ascending=ascending, page_size=page_size))
+
+    def count_jobs(self, where: JobFilter = EVERY_JOB) -> dict[JobState, int]:
+        """How many jobs match a filter, by state; states without one are left out."""
+        return self._wait(self._client.count_jobs(where))
+
+    def retry_jobs(
+        self, where: JobFilter, *, expected_count: int | None = None, dry_run: bool = False
+    ) -> Iterator[BulkProgress]:
+        """Puts the failed and cancelled jobs that match now back to pending, and tells how far it has come."""
+        return self._iterate(self._client.retry_jobs(where, expected_count=expected_count, dry_run=dry_run))
+
+    def cancel_jobs(
+        self, where: JobFilter, reason: str = "", *, expected_count: int | None = None, dry_run: bool = False
+    ) -> Iterator[BulkProgress]:
+        """Cancels the pending and running jobs that match now, as `retry_jobs` retries."""
+        return self._iterate(self._client.cancel_jobs(where, reason, expected_count=expected_count, dry_run=dry_run))
+
     def watch(
         self,
         ids: Collection[str] = (),
         *,
-        queue: str = "",
+        queues: Sequence[str] = (),
         owner: str = "",
         resume_after: str = "",
+        places: bool = False,
         patience: float = 60.0,
     ) -> Iterator[Change]:
-        """The present state of the chosen jobs, then every change."""
+        """The present state of the chosen jobs, then every change; with `places` also where they are in their queues."""
         return self._iterate(
-            self._client.watch(ids, queue=queue, owner=owner, resume_after=resume_after, patience=patience)
+            self._client.watch(
+                ids, queues=queues, owner=owner, resume_after=resume_after, places=places, patience=patience
+            )
         )
 
     def cancel(self, job_id: str, reason: str = "") -> Job:
@@ -157,9 +190,25 @@ class JoblineClient:
     def resume_queue(self, queue: str) -> Queue:
         return self._wait(self._client.resume_queue(queue))
 
-    def list_workers(self) -> tuple[WorkerInfo, ...]:
-        """The connected worker sessions."""
-        return self._wait(self._client.list_workers())
+    def list_events(
+        self, *, queue: str = "", actor: str = "", name: str = "", with_system: bool = False, page_size: int = 100
+    ) -> Iterator[JobEvent]:
+        """What was done to jobs, queues and workers, and by whom, the newest first, page by page."""
+        return self._iterate(
+            self._client.list_events(queue=queue, actor=actor, name=name, with_system=with_system, page_size=page_size)
+        )
+
+    def set_queue_limit(self, queue: str, max_running: int | None) -> Queue:
+        """At most so many jobs of the queue run at once from now on (1-100 000), over restarts; None: as its policy says."""
+        return self._wait(self._client.set_queue_limit(queue, max_running))
+
+    def get_trends(self, queue: str = "", *, seconds: float = 3600.0, points: int = 60) -> tuple[QueueTrends, ...]:
+        """What queues did in the last `seconds`: of one, or of all together first and then of each that did something."""
+        return self._wait(self._client.get_trends(queue, seconds=seconds, points=points))
+
+    def list_workers(self, *, with_jobs: bool = False) -> tuple[WorkerInfo, ...]:
+        """The connected worker sessions; with what each of them holds on demand."""
+        return self._wait(self._client.list_workers(with_jobs=with_jobs))
 
     def drain_worker(self, worker: str) -> tuple[WorkerInfo, ...]:
         """Tells a session, or all sessions of a name, to finish and leave; returns those that were told."""
@@ -186,32 +235,6 @@ class JoblineClient:
     def get_credits(self, user_id: str) -> Credits:
         """What a user has. Raises NotFound for one who is not known."""
         return self._wait(self._client.get_credits(user_id))
-
-    def list(
-        self,
-        *,
-        queue: str = "",
-        kind: str = "",
-        owner: str = "",
-        states: Collection[JobState] = (),
-        labels: Mapping[str, str] | None = None,
-        created_after: datetime | None = None,
-        created_before: datetime | None = None,
-        page_size: int = 100,
-    ) -> Iterator[Job]:
-        """Jobs that match every filter given, newest first, page by page; without payloads and results."""
-        return self._iterate(
-            self._client.list(
-                queue=queue,
-                kind=kind,
-                owner=owner,
-                states=states,
-                labels=labels,
-                created_after=created_after,
-                created_before=created_before,
-                page_size=page_size,
-            )
-        )
 
     def _wait(self, coroutine: Coroutine[Any, Any, T]) -> T:
         return self._loop.wait(coroutine)
