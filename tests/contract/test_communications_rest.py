@@ -342,7 +342,7 @@ def test_the_general_errors_have_the_surfaces_envelope(shop: Shop) -> None:
     assert (large.status_code, large.json()) == (413, envelope(413, "Request body too large"))
     unread = shop.call("POST", "/communications", content=b"{")
     assert (unread.status_code, unread.json()) == (400, envelope(400, "Request body is not valid JSON"))
-    for path in ("/communication-queue", "/communication-queue/events", "/nope"):
+    for path in ("/communication-queue", "/communication-queue/events/nope", "/nope"):
         got = shop.call("GET", path)
         assert (got.status_code, got.json()) == (404, envelope(404, "Not found"))
     stranger = shop.call("POST", "/communications", content=b"{", headers={})

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from jobline.client import JobState
+from jobline.client import JobFilter, JobState
 from support.cli import running_queue_service
 from support.processes import clean_environ
 
@@ -48,7 +48,7 @@ def test_every_command_of_the_walk_through_runs_and_does_what_the_guide_says(
         text = told.read_text("utf-8")
         assert done.returncode == 0, text
         with service.client() as client:
-            jobs = {job.state: client.get(job.id) for job in client.list(queue="walkthrough")}
+            jobs = {job.state: client.get(job.id) for job in client.list_jobs(JobFilter(queues=["walkthrough"]))}
     assert set(jobs) == {JobState.SUCCEEDED, JobState.CANCELLED}
     assert jobs[JobState.SUCCEEDED].job.result == {"text": "Hello Ada"}
     for expected in ("jobline.v1.JobService", "jobline.v1.WorkService", "rpc EnqueueJobs", '"SERVING"', "NO_WORKER"):

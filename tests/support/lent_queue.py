@@ -12,7 +12,7 @@ from support.queue_service import QueueServiceUnderTest
 
 __all__ = ["vacant"]
 
-_LIVE = (job_pb2.JOB_STATE_PENDING, job_pb2.JOB_STATE_RUNNING)
+_LIVE = job_service_pb2.JobFilter(states=[job_pb2.JOB_STATE_PENDING, job_pb2.JOB_STATE_RUNNING])
 #: A worker that was killed is missed after its lease.
 _GONE_WITHIN = 60.0
 
@@ -27,7 +27,7 @@ def vacant(service: QueueServiceUnderTest, *, staying: int = 0) -> QueueServiceU
         service.start()
     service.await_active()
     with Calls(service.address, service.operator_token) as calls:
-        while live := calls.jobs.ListJobs(job_service_pb2.ListJobsRequest(states=_LIVE, page_size=500)).jobs:
+        while live := calls.jobs.ListJobs(job_service_pb2.ListJobsRequest(filter=_LIVE, page_size=500)).jobs:
             for job in live:
                 calls.delete(job.id)
         for queue in calls.queues.ListQueues(queue_service_pb2.ListQueuesRequest()).queues:

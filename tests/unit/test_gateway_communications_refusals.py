@@ -210,7 +210,7 @@ async def test_a_fixed_word_is_no_id_and_a_wrong_method_is_405_with_every_right_
         BASE,
         f"{BASE}/",
         f"{BUSINESS}/nope",
-        f"{BASE}/events",
+        f"{BASE}/events/nope",
         f"{BASE}/by-communication",
         f"{BASE}/by-communication/",
         f"{BASE}/stats/retry",

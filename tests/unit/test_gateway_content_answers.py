@@ -143,19 +143,14 @@ async def test_the_acts_answer_as_the_specification_says_whatever_their_body() -
 
 OF_A_JOB = [
     ("GET", "status", "GetContentJob"),
-    ("GET", "events", "WatchContentJob"),
+    ("GET", "events", "GetContentJob"),
     ("POST", "retry", "RetryContentJob"),
     ("POST", "cancel", "CancelContentJob"),
 ]
 
 
 def refusing(call: str, status: grpc.StatusCode, reason: str) -> dict[str, Any]:
-    no = refuse(status, reason)
-
-    async def stream(asked: Any, context: Any) -> Any:
-        yield await no(asked, context)
-
-    return {call: stream if call == "WatchContentJob" else no}
+    return {call: refuse(status, reason)}
 
 
 @pytest.mark.parametrize(("method", "act", "call"), OF_A_JOB)

@@ -20,6 +20,7 @@ from grpc import aio
 from grpc_status import rpc_status
 
 from jobline.runtime import GRPC_OPTIONS
+from jobline.server_calls import ACCEPTED_KEY
 from jobline.v1.account_service_pb2 import Caller
 
 __all__ = ["CALL_DEADLINE", "CallContext", "Link", "ServiceClient", "ServiceError", "open_channel"]
@@ -144,11 +145,13 @@ class ServiceClient(Generic[LinkT]):
         *,
         repeatable: bool = True,
         deadline: float | None = None,
+        try_deadline: float = TRY_DEADLINE,
     ) -> Response:
         """Makes one call and returns its answer; raises ServiceError.
 
         `repeatable` says that making the call twice is the same as making it once. A call that is not is made again
-        only where the service surely did nothing. `deadline` takes the place of the client's.
+        only where the service surely did nothing. `deadline` takes the place of the client's; `try_deadline` is for each
+        try of a repeatable call.
         """
         metadata = context.metadata(self._token)
 
@@ -156,18 +159,22 @@ class ServiceClient(Generic[LinkT]):
             timeout = None if math.isinf(seconds) else seconds
             return await method(link)(request, timeout=timeout, metadata=metadata)
 
-        return await self._try_each(attempt, repeatable, self._deadline if deadline is None else deadline)
+        within = self._deadline if deadline is None else deadline
+        return await self._try_each(attempt, repeatable, within, try_deadline)
 
     async def stream(
         self,
         method: Callable[[LinkT], aio.UnaryStreamMultiCallable[Request, Response]],
         request: Request,
         context: CallContext,
+        *,
+        repeatable: bool = True,
+        try_deadline: float = TRY_DEADLINE,
     ) -> AsyncGenerator[Response, None]:
-        """The messages of a call that only reads; raises ServiceError.
+        """The messages of a call; raises ServiceError.
 
-        Until the first message has come it is repeated like any other call, then never. Closing the generator ends
-        the call.
+        Until the first message has come it is repeated like any other call, if it is `repeatable`, with `try_deadline` for
+        each try; then never. Closing the generator ends the call.
         """
         metadata = context.metadata(self._token)
 
@@ -181,7 +188,7 @@ class ServiceClient(Generic[LinkT]):
                 call.cancel()
                 raise ServiceError(grpc.StatusCode.DEADLINE_EXCEEDED, message="no first message in time") from None
 
-        opened = await self._try_each(attempt, True, self._deadline)
+        opened = await self._try_each(attempt, repeatable, self._deadline, try_deadline)
         try:
             if opened.first is not None:
                 yield opened.first
@@ -191,6 +198,40 @@ class ServiceClient(Generic[LinkT]):
             raise _service_error(refusal) from None
         finally:
             opened.call.cancel()
+
+    async def follow(
+        self,
+        method: Callable[[LinkT], aio.UnaryStreamMultiCallable[Request, Response]],
+        request: Request,
+        context: CallContext,
+    ) -> AsyncGenerator[Response, None]:
+        """The messages of a call that may be silent for long and goes on until one side ends it; raises ServiceError.
+
+        Until a service has granted it, which it says in its initial metadata, the call is repeated like any other.
+        """
+        metadata = context.metadata(self._token)
+
+        async def attempt(link: LinkT, seconds: float) -> aio.UnaryStreamCall[Request, Response]:
+            call = method(link)(request, metadata=metadata)
+            try:
+                async with asyncio.timeout(seconds):
+                    await _granted(call)
+            except TimeoutError:
+                call.cancel()
+                raise ServiceError(grpc.StatusCode.DEADLINE_EXCEEDED, message="not granted in time") from None
+            except BaseException:
+                call.cancel()
+                raise
+            return call
+
+        call = await self._try_each(attempt, True, self._deadline)
+        try:
+            async for message in call:
+                yield message
+        except aio.AioRpcError as refusal:
+            raise _service_error(refusal) from None
+        finally:
+            call.cancel()
 
     async def upload(
         self,
@@ -209,7 +250,13 @@ class ServiceClient(Generic[LinkT]):
 
         return await self._try_each(attempt, True, self._deadline)
 
-    async def _try_each(self, attempt: Callable[[LinkT, float], Awaitable[T]], repeatable: bool, deadline: float) -> T:
+    async def _try_each(
+        self,
+        attempt: Callable[[LinkT, float], Awaitable[T]],
+        repeatable: bool,
+        deadline: float,
+        try_deadline: float = TRY_DEADLINE,
+    ) -> T:
         """The result of the first attempt that succeeds. `attempt` gets the seconds that it may take."""
         expires = asyncio.get_running_loop().time() + deadline
         error = ServiceError(grpc.StatusCode.UNAVAILABLE, message=f"no {self._name} service")
@@ -221,7 +268,7 @@ class ServiceClient(Generic[LinkT]):
             try:
                 if not repeatable:
                     await _connected(link, min(remaining, CONNECT_DEADLINE))
-                result = await attempt(link, min(remaining, TRY_DEADLINE) if repeatable else remaining)
+                result = await attempt(link, min(remaining, try_deadline) if repeatable else remaining)
             except _NotConnected as away:
                 error = ServiceError(grpc.StatusCode.UNAVAILABLE, message=str(away))
             except (aio.AioRpcError, ServiceError) as refusal:
@@ -267,10 +314,21 @@ async def _connected(link: Link, seconds: float) -> None:
         raise _NotConnected(f"no connection to {link.address} within {seconds:g} s") from None
 
 
+async def _granted(call: aio.UnaryStreamCall[Request, Response]) -> None:
+    """Returns once the service has granted the call; raises what it was refused with."""
+    if ACCEPTED_KEY not in (await call.initial_metadata() or ()):
+        await call.read()
+        raise ServiceError(grpc.StatusCode.INTERNAL, message="the service neither granted nor refused the call")
+
+
 def _ask_elsewhere(error: ServiceError, repeatable: bool) -> bool:
     if error.reason == "NOT_ACTIVE":
         return True
     return repeatable and error.status in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
+
+
+#: gRPC's own words for a call that ended while it was still sending messages.
+_BROKE_OFF = "Internal error from Core"
 
 
 def _service_error(refusal: aio.AioRpcError) -> ServiceError:
@@ -282,7 +340,7 @@ def _service_error(refusal: aio.AioRpcError) -> ServiceError:
         elif detail.Is(bad.DESCRIPTOR):
             detail.Unpack(bad)
     # Not cancelled by this side, which would know: gRPC's answer to a call that meets a server in the middle of its shutdown.
-    cut_off = refusal.code() is grpc.StatusCode.CANCELLED and not info.reason
+    cut_off = not info.reason and (refusal.code() is grpc.StatusCode.CANCELLED or refusal.details() == _BROKE_OFF)
     return ServiceError(
         status=grpc.StatusCode.UNAVAILABLE if cut_off else refusal.code(),
         reason=info.reason if info.domain == "jobline" else "",

@@ -1,18 +1,13 @@
-"""Jobs as CSV (RFC 4180) that is safe to open in a spreadsheet.
-
-Contacts, subjects and errors come from strangers, and a spreadsheet runs a cell that begins like a formula. Such a
-cell gets an apostrophe in front, which spreadsheets read as "this is text" (OWASP, CSV Injection).
-"""
+"""The jobs of a business as a table. Contacts, subjects and errors come from strangers, so it is made safe to open."""
 
 from __future__ import annotations
 
-import csv
-import io
 import json
-from collections.abc import AsyncGenerator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from typing import Any, ClassVar
 
 from jobline.v1 import communication_service_pb2 as pb
+from jobline_gateway.spreadsheet import csv_lines
 from jobline_gateway.surfaces.communications import convert
 from jobline_gateway.surfaces.communications.streamed_jobs import Batches, StreamedJobs
 
@@ -35,8 +30,6 @@ COLUMNS = (
     "createdAt",
     "updatedAt",
 )
-#: First characters of what a spreadsheet takes for a formula, also in their full width, or skips on its way to one.
-_DANGEROUS = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20", "\t", "\r", "\n")
 
 
 class CsvResponse(StreamedJobs):
@@ -49,23 +42,12 @@ class CsvResponse(StreamedJobs):
 
     @staticmethod
     async def written(batches: Batches) -> AsyncGenerator[str, None]:
-        yield _lines([COLUMNS])
+        yield csv_lines([COLUMNS])
         async for batch in batches:
-            yield _lines(map(_cells, batch))
+            yield csv_lines(map(_cells, batch))
 
 
-def _lines(rows: Iterable[Iterable[object]]) -> str:
-    table = io.StringIO(newline="")
-    csv.writer(table, lineterminator="\r\n").writerows(rows)
-    return table.getvalue()
-
-
-def _cells(message: pb.Message) -> list[str]:
+def _cells(message: pb.Message) -> list[object]:
     job: dict[str, Any] = convert.job(message).model_dump(mode="json", by_alias=True)
     known = {**json.loads(message.payload), **job}
-    return [_safe(known.get(column)) for column in COLUMNS]
-
-
-def _safe(value: object) -> str:
-    text = "" if value is None else str(value)
-    return f"'{text}" if text.startswith(_DANGEROUS) else text
+    return [known.get(column) for column in COLUMNS]

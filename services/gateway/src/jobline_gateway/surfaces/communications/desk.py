@@ -89,7 +89,7 @@ class Desk:
         return error
 
 
-def _desk(request: Request, business_id: Annotated[str, Path(alias="businessId")]) -> Desk:
+async def _desk(request: Request, business_id: Annotated[str, Path(alias="businessId")]) -> Desk:
     return Desk(request.app.state.queue, call_context(request), business_id)
 
 

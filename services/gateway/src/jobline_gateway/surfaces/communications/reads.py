@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request, Response
 
 from jobline.v1 import communication_service_pb2 as pb
 from jobline_gateway import described
-from jobline_gateway.checking import parse_query
+from jobline_gateway.checking import validated
 from jobline_gateway.paging import link_next
 from jobline_gateway.surfaces.communications import convert, responses, schemas
 from jobline_gateway.surfaces.communications.csv_export import CsvResponse
@@ -82,7 +82,7 @@ async def _list(
 ) -> list[schemas.Job]:
     """A page of the jobs with this status; `plain` has the order and the page size of the call without a query."""
     async with desk.reading_input(pb.ACTION_VIEW_JOBS):
-        query = parse_query(schemas.ListQuery, request.query_params)
+        query = validated(schemas.ListQuery, request.query_params)
     if status not in (query.status or (status,)):
         await desk.require(pb.ACTION_VIEW_JOBS)
         return []
@@ -127,7 +127,7 @@ async def list_of_communication(communicationId: str, desk: DeskOf) -> JobArray:
 )
 async def export(request: Request, desk: DeskOf) -> CsvResponse:
     async with desk.reading_input(pb.ACTION_VIEW_JOBS):
-        query = parse_query(schemas.Filter, request.query_params)
+        query = validated(schemas.Filter, request.query_params)
     wanted = pb.ExportMessagesRequest(business_id=desk.business_id, filter=convert.message_filter(query))
     return await CsvResponse.begun(desk.stream(lambda link: link.communications.ExportMessages, wanted))
 
@@ -157,7 +157,7 @@ async def get_job(id: str, desk: DeskOf) -> schemas.Job:
 )
 async def list_outbox(request: Request, response: Response, desk: DeskOf) -> list[schemas.OutboxEntry]:
     async with desk.reading_input(pb.ACTION_VIEW_JOBS):
-        query = parse_query(schemas.OutboxQuery, request.query_params)
+        query = validated(schemas.OutboxQuery, request.query_params)
     wanted = pb.ListOutboxRequest(
         business_id=desk.business_id,
         communication_id=query.communication_id or "",

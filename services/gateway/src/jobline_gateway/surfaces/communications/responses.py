@@ -6,6 +6,7 @@ from typing import Any
 
 from jobline_gateway import described
 from jobline_gateway.described import Responses
+from jobline_gateway.live.feed import event
 from jobline_gateway.surfaces.communications.surface import SURFACE
 
 __all__ = ["CHANGING", "COMMON", "error"]
@@ -62,6 +63,10 @@ STATS = {
     "oldestPending": "2025-10-26T10:30:00Z",
     "avgProcessingTimeSeconds": 2.5,
 }
+JOB_EVENTS = event("resync", {"jobs": [PENDING], "stats": STATS}, "7-4711") + event(
+    "places",
+    [{"id": PENDING["id"], "position": 2, "eta": {"p50": None, "p90": None, "reason": "QUEUE_PAUSED"}}],
+)
 HEALTH = {
     "healthy": False,
     "alert": True,

@@ -17,6 +17,7 @@ from jobline_gateway import fields
 __all__ = [
     "DESCRIBED",
     "Accepted",
+    "ChangedJob",
     "Channel",
     "Filter",
     "Job",
@@ -187,6 +188,23 @@ class Job(_Model):
     payload: Annotated[str, Field(description="JSON text.")]
     created_at: datetime
     updated_at: datetime
+
+
+class ChangedJob(_Model):
+    """What a change tells of a job."""
+
+    id: str
+    status: Status
+    priority: Priority
+    scheduled_at: datetime
+    started_at: datetime | None
+    completed_at: datetime | None
+    attempts: int
+    max_attempts: int
+    last_error: str | None
+    created_at: datetime
+    position: int | None
+    eta: dict[str, Any] | None
 
 
 class Accepted(_Model):

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from jobline.v1 import content_service_pb2 as pb
 from jobline_gateway import described
-from jobline_gateway.checking import parse_query
+from jobline_gateway.checking import validated
 from jobline_gateway.dependencies import ContextOf, QueueOf
 from jobline_gateway.openapi import BY_TOKEN
 from jobline_gateway.paging import link_next
@@ -23,7 +23,7 @@ __all__ = ["PublicUrl", "router"]
 router = APIRouter(tags=["jobs API"])
 
 
-def _public_url(request: Request) -> str:
+async def _public_url(request: Request) -> str:
     """What absolute links begin with: as configured, else as the client has called us."""
     configured: str = request.app.state.public_url
     return configured or str(request.base_url).rstrip("/")
@@ -83,7 +83,7 @@ async def generate_content(request: Request, queue: QueueOf, context: ContextOf)
     },
 )
 async def list_jobs(request: Request, response: Response, queue: QueueOf, context: ContextOf) -> schemas.JobPage:
-    wanted = convert.list_request(parse_query(schemas.ListQuery, request.query_params))
+    wanted = convert.list_request(validated(schemas.ListQuery, request.query_params))
     found = await queue.call(lambda link: link.content.ListContentJobs, wanted, context)
     link_next(request, response, found.next_page_token)
     return convert.jobs(found)

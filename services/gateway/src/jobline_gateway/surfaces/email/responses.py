@@ -6,6 +6,7 @@ from typing import Any
 
 from jobline_gateway import described
 from jobline_gateway.described import Responses
+from jobline_gateway.live.feed import event
 from jobline_gateway.surfaces.email.surface import EMAIL_NOT_FOUND, ITEM_NOT_FOUND
 
 __all__ = ["CHANGING", "COMMON", "bad_fields", "error"]
@@ -32,6 +33,11 @@ QUEUE_ITEMS: list[dict[str, Any]] = [
         "created_at": "2025-01-13T10:28:00Z",
     },
 ]
+
+ITEM_EVENTS = event("resync", {"items": QUEUE_ITEMS}, "7-4711") + event(
+    "places",
+    [{"id": QUEUE_ITEMS[0]["id"], "position": 2, "eta": {"p50": 31.0, "p90": 74.5, "reason": None}}],
+)
 
 BATCH_ACCEPTED = {
     "queue_item_ids": ["550e8400-e29b-41d4-a716-446655440000", "660e8400-e29b-41d4-a716-446655440001"],

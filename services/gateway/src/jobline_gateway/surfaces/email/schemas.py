@@ -13,6 +13,7 @@ __all__ = [
     "PLACEHOLDER",
     "BatchAccepted",
     "Cancelled",
+    "ChangedItem",
     "DisplayedChange",
     "Email",
     "EmailBatch",
@@ -89,6 +90,19 @@ class QueueItem(BaseModel):
     error_message: str | None = Field(json_schema_extra={"maxLength": 1000})
     current_step: Step | None
     created_at: datetime
+
+
+class ChangedItem(BaseModel):
+    """What a change tells of an item."""
+
+    id: str
+    status: Status
+    position: int | None
+    email_id: str | None
+    error_message: str | None
+    current_step: str | None
+    created_at: datetime
+    eta: dict[str, Any] | None
 
 
 class Cancelled(BaseModel):

@@ -88,7 +88,7 @@ def _refusal(error: ServiceError) -> Exception:
     return Problem(403) if error.reason == "FORBIDDEN" else error
 
 
-def _desk(queue: QueueOf, context: ContextOf) -> Desk:
+async def _desk(queue: QueueOf, context: ContextOf) -> Desk:
     return Desk(queue, context)
 
 

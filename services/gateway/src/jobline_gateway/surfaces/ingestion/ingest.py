@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request
 from jobline.v1 import ingestion_service_pb2 as pb
 from jobline_gateway import described
 from jobline_gateway.auth import is_text
+from jobline_gateway.checking import parse_object, validated
 from jobline_gateway.problems import Problem
 from jobline_gateway.service_client import ServiceError
 from jobline_gateway.surfaces.ingestion import convert, responses, schemas
@@ -19,7 +20,6 @@ from jobline_gateway.surfaces.ingestion.desk import Desk, DeskOf
 from jobline_gateway.surfaces.ingestion.json_records import read_body
 from jobline_gateway.surfaces.ingestion.reading import in_the_reading_thread
 from jobline_gateway.surfaces.ingestion.surface import INGEST, JOB_ID_REQUIRED, NO_JOB, PROJECT_ID_REQUIRED
-from jobline_gateway.surfaces.ingestion.validation import parse_object, validated
 
 __all__ = ["router"]
 

@@ -12,13 +12,13 @@ from jobline.v1 import ingestion_service_pb2 as pb
 from jobline.v1.embedding_pb2 import Vector
 from jobline.v1.worker_control_service_pb2 import EmbedRequest
 from jobline_gateway import described
+from jobline_gateway.checking import parse_object, validated
 from jobline_gateway.dependencies import ContextOf, WorkerOf
 from jobline_gateway.problems import Problem
 from jobline_gateway.service_client import CallContext, ServiceError
 from jobline_gateway.surfaces.ingestion import convert, responses, schemas
 from jobline_gateway.surfaces.ingestion.desk import DeskOf
 from jobline_gateway.surfaces.ingestion.surface import PROJECTS
-from jobline_gateway.surfaces.ingestion.validation import parse_object, validated
 from jobline_gateway.worker_client import WorkerClient
 
 __all__ = ["router"]

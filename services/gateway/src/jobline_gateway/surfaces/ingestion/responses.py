@@ -6,6 +6,7 @@ from typing import Any
 
 from jobline_gateway import described
 from jobline_gateway.described import Responses
+from jobline_gateway.live.feed import event
 from jobline_gateway.surfaces.ingestion.surface import (
     FILE_TOO_LARGE as TOO_LARGE_FILE,
 )
@@ -77,6 +78,11 @@ STATS = {
         "ageMinutes": 3,
     },
 }
+
+QUEUE_EVENTS = event("resync", STATS, "7-4711") + event(
+    "places",
+    [{"id": JOB_ID, "position": None, "eta": {"p50": 31.0, "p90": 74.5, "reason": None}}],
+)
 
 
 def error(status: int, description: str, *texts: str) -> Responses:

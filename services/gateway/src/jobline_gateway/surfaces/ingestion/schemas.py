@@ -16,6 +16,7 @@ from jobline_gateway import fields
 __all__ = [
     "DESCRIBED",
     "Category",
+    "ChangedQueueJob",
     "CleanedUp",
     "Done",
     "Found",
@@ -231,6 +232,13 @@ class QueueJob(_Model):
     created_at: datetime
     started_at: datetime | None
     completed_at: datetime | None
+
+
+class ChangedQueueJob(QueueJob):
+    """A job as a change tells of it."""
+
+    position: int | None
+    eta: dict[str, Any] | None
 
 
 class OldestJob(_Model):
