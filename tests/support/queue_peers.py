@@ -30,6 +30,7 @@ from jobline.v1 import (
     email_service_pb2,
     ingestion_service_pb2,
     job_service_pb2,
+    queue_service_pb2,
     worker_control_service_pb2,
 )
 
@@ -42,6 +43,7 @@ _SERVICES = (
     email_service_pb2,
     ingestion_service_pb2,
     job_service_pb2,
+    queue_service_pb2,
     worker_control_service_pb2,
 )
 

@@ -321,6 +321,7 @@ async def test_the_description_is_openapi_3_0_and_names_every_status_and_bound()
     assert described == {
         ("post", "/api/queue/batch"): changing - {"200"} | {"201", "400", "422"},
         ("get", "/api/queue/"): reading,
+        ("get", "/api/queue/events"): reading,
         ("delete", "/api/queue/{id}"): changing | {"400", "404"},
         ("get", "/api/email/"): reading | {"422"},
         ("get", "/api/email/{email_id}"): reading | {"400", "404"},
@@ -332,6 +333,7 @@ async def test_the_description_is_openapi_3_0_and_names_every_status_and_bound()
         ("get", f"{base}/failed"): reading_messages | {"400"},
         ("get", f"{base}/export.csv"): reading_messages | {"400"},
         ("get", f"{base}/by-communication/{{communicationId}}"): reading_messages,
+        ("get", f"{base}/events"): reading_messages,
         ("get", f"{base}/{{id}}"): reading_messages,
         ("post", f"{base}/{{id}}/retry"): changing_messages,
         ("post", f"{base}/{{id}}/cancel"): changing_messages,
@@ -356,6 +358,7 @@ async def test_the_description_is_openapi_3_0_and_names_every_status_and_bound()
         ("get", "/api/ingest/jobs"): reading | {"400", "403", "404"},
         ("post", "/api/ingest/cancel"): changing | {"400", "404"},
         ("get", "/api/admin/queue/stats"): reading | {"403"},
+        ("get", "/api/admin/queue/events"): reading | {"403"},
         ("post", "/api/admin/queue/retry"): changing | {"400", "404"},
         ("post", "/api/admin/queue/cancel"): changing | {"400", "404"},
         ("get", "/api/workers/ingestion"): reading,

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from jobline.runtime import SettingsError, configure_logging
 from jobline_gateway.app import create_app
 from jobline_gateway.config import SETTINGS, read_config
-from jobline_gateway.server import listen, serve
+from jobline_gateway.server import allow_open_files, listen, serve
 
 __all__ = ["main"]
 
@@ -27,6 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     configure_logging("gateway")
     try:
         config = read_config()
+        allow_open_files()
         listener = listen(config.host, config.port)
     except SettingsError as error:
         logger.error("cannot start: %s", error)

@@ -21,11 +21,23 @@ from jobline_gateway.config import GatewayConfig
 from jobline_gateway.guard import Guard
 from jobline_gateway.health import router as health_router
 from jobline_gateway.keys import PublishedKeys, SecretKey
-from jobline_gateway.middleware import BodyLimit, ErrorBoundary, OptionalSlash, RequestLog
+from jobline_gateway.live.hub import Hub
+from jobline_gateway.middleware import BodyLimit, ErrorBoundary, OptionalSlash, RequestLog, SurfaceHeaders
+from jobline_gateway.monitor.acts import router as monitor_acts
+from jobline_gateway.monitor.board import Board
+from jobline_gateway.monitor.pages import assets as monitor_assets
+from jobline_gateway.monitor.pages import router as monitor_pages
+from jobline_gateway.monitor.paths import ASSETS as MONITOR_ASSETS
+from jobline_gateway.monitor.reads import router as monitor_reads
+from jobline_gateway.monitor.session import router as monitor_session
+from jobline_gateway.monitor.stream import router as monitor_stream
+from jobline_gateway.monitor.surface import SURFACES as MONITOR
+from jobline_gateway.origins import OwnOrigin
 from jobline_gateway.problems import FieldError, Problem
 from jobline_gateway.queue_client import QueueClient
 from jobline_gateway.surface import Surfaces
 from jobline_gateway.surfaces.communications.acts import router as communication_acts
+from jobline_gateway.surfaces.communications.live import router as communication_events
 from jobline_gateway.surfaces.communications.reads import router as communication_reads
 from jobline_gateway.surfaces.communications.schemas import DESCRIBED as COMMUNICATION_MODELS
 from jobline_gateway.surfaces.communications.surface import SURFACE as COMMUNICATIONS
@@ -34,12 +46,14 @@ from jobline_gateway.surfaces.content.jobs import router as jobs
 from jobline_gateway.surfaces.content.media import router as media
 from jobline_gateway.surfaces.content.schemas import DESCRIBED as CONTENT_MODELS
 from jobline_gateway.surfaces.content.surface import SURFACE as CONTENT
+from jobline_gateway.surfaces.email.live import router as email_events
 from jobline_gateway.surfaces.email.routes import router as email_router
 from jobline_gateway.surfaces.email.schemas import DESCRIBED as EMAIL_MODELS
 from jobline_gateway.surfaces.email.surface import SURFACE as EMAIL
 from jobline_gateway.surfaces.ingestion.admin import router as ingestion_admin
 from jobline_gateway.surfaces.ingestion.cron import CronDoor
 from jobline_gateway.surfaces.ingestion.ingest import router as ingest
+from jobline_gateway.surfaces.ingestion.live import router as ingestion_events
 from jobline_gateway.surfaces.ingestion.projects import router as projects
 from jobline_gateway.surfaces.ingestion.schemas import DESCRIBED as INGESTION_MODELS
 from jobline_gateway.surfaces.ingestion.surface import SURFACES as INGESTION
@@ -50,7 +64,9 @@ __all__ = ["GatewayApp", "create_app"]
 
 ROUTERS: tuple[APIRouter, ...] = (
     email_router,
+    email_events,
     communication_acts,
+    communication_events,
     communication_reads,
     jobs,
     job_events,
@@ -58,7 +74,13 @@ ROUTERS: tuple[APIRouter, ...] = (
     projects,
     ingest,
     ingestion_admin,
+    ingestion_events,
     workers,
+    monitor_pages,
+    monitor_session,
+    monitor_reads,
+    monitor_acts,
+    monitor_stream,
     health_router,
     openapi.page,
 )
@@ -80,11 +102,14 @@ class GatewayApp(FastAPI):
 
 def create_app(config: GatewayConfig) -> GatewayApp:
     """The gateway as an ASGI application. Its lifespan opens and closes the channels to the services."""
-    surfaces = Surfaces([EMAIL, COMMUNICATIONS, CONTENT, *INGESTION])
+    surfaces = Surfaces([EMAIL, COMMUNICATIONS, CONTENT, *INGESTION, *MONITOR])
     queue = QueueClient(config.queue_addresses, config.service_token)
     worker = WorkerClient(config.worker_addresses, config.service_token)
     keys = PublishedKeys(config.jwks_url) if config.jwks_url else SecretKey(config.jwt_secret)
     verifier = TokenVerifier(keys, config.audience)
+    own_origin = OwnOrigin(config.public_url)
+    board = Board(queue)
+    hub = Hub(queue)
     routes = [route for router in ROUTERS for route in router.routes if isinstance(route, Route)]
 
     @asynccontextmanager
@@ -93,6 +118,8 @@ def create_app(config: GatewayConfig) -> GatewayApp:
             for client in (queue, worker):
                 stack.push_async_callback(client.close)
                 await client.open()
+            stack.callback(board.close)
+            stack.push_async_callback(hub.close)
             yield
 
     app = GatewayApp(
@@ -105,6 +132,7 @@ def create_app(config: GatewayConfig) -> GatewayApp:
         lifespan=lifespan,
         middleware=[
             Middleware(RequestLog),
+            Middleware(SurfaceHeaders, surfaces=surfaces),
             Middleware(ErrorBoundary, surfaces=surfaces),
             Middleware(OptionalSlash, collections=[route.path for route in routes if route.path.endswith("/")]),
             Middleware(
@@ -112,7 +140,7 @@ def create_app(config: GatewayConfig) -> GatewayApp:
                 surfaces=surfaces,
                 verifier=verifier,
                 callers=Callers(queue),
-                public_url=config.public_url,
+                own=own_origin,
             ),
             Middleware(CronDoor, secret=config.cron_secret, production=config.production),
             Middleware(BodyLimit, surfaces=surfaces),
@@ -122,9 +150,14 @@ def create_app(config: GatewayConfig) -> GatewayApp:
     app.state.queue = queue
     app.state.worker = worker
     app.state.public_url = config.public_url
+    app.state.verifier = verifier
+    app.state.own_origin = own_origin
+    app.state.board = board
+    app.state.hub = hub
     # As they are: nothing is added to them here, and `include_router` would make each anew, which delays the first request.
     app.router.routes.extend(routes)
     app.mount(openapi.ASSETS_PATH, openapi.assets())
+    app.mount(MONITOR_ASSETS, monitor_assets())
     _add_problem_handlers(app, routes)
     return app
 

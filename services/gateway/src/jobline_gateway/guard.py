@@ -8,27 +8,23 @@ A token that was sent must be valid, whatever else was sent: else a client would
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
-
 import grpc
-from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from jobline.v1.account_service_pb2 import Caller
 from jobline_gateway.auth import Claims, KeysUnavailableError, TokenRejectedError, TokenVerifier
 from jobline_gateway.callers import Callers
+from jobline_gateway.origins import OwnOrigin
 from jobline_gateway.problems import Problem, unauthorized
 from jobline_gateway.service_client import CallContext, ServiceError
 from jobline_gateway.sessions import session_in_body, session_named
 from jobline_gateway.surface import Door, Surfaces
 
-__all__ = ["Guard", "call_context"]
+__all__ = ["COOKIE", "Guard", "call_context", "token_expiry"]
 
 COOKIE = "session"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
-
-_DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 def call_context(connection: HTTPConnection) -> CallContext:
@@ -37,18 +33,24 @@ def call_context(connection: HTTPConnection) -> CallContext:
     return CallContext(caller=state["caller"], correlation_id=state["correlation_id"])
 
 
+def token_expiry(connection: HTTPConnection) -> float | None:
+    """When the token of a request that passed the guard ends, in seconds since 1970; None: it had none."""
+    expires_at: float | None = connection.scope["state"].get("expires_at")
+    return expires_at
+
+
 class Guard:
     """ASGI middleware: finds out who makes a request to a surface that has a door, announces a user, and leaves the
     caller in the request's state."""
 
     def __init__(
-        self, app: ASGIApp, surfaces: Surfaces, verifier: TokenVerifier, callers: Callers, public_url: str
+        self, app: ASGIApp, surfaces: Surfaces, verifier: TokenVerifier, callers: Callers, own: OwnOrigin
     ) -> None:
         self._app = app
         self._surfaces = surfaces
         self._verifier = verifier
         self._callers = callers
-        self._public_host = _host(urlsplit(public_url).netloc, urlsplit(public_url).scheme)
+        self._own = own
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -68,13 +70,18 @@ class Guard:
             if not token:
                 return Caller()
             claims = await self._verifier.verify(token)
-            if by_cookie and connection.scope["method"] not in SAFE_METHODS and self._is_foreign(connection.headers):
+            if (
+                by_cookie
+                and connection.scope["method"] not in SAFE_METHODS
+                and self._own.is_foreign(connection.headers)
+            ):
                 raise Problem(403)
             await self._announce(claims, connection.scope["state"]["correlation_id"])
         except TokenRejectedError as rejection:
             raise unauthorized(door.rejected(str(rejection))) from rejection
         except KeysUnavailableError as error:
             raise Problem(503) from error
+        connection.scope["state"]["expires_at"] = claims.expires_at
         return claims.caller()
 
     async def _announce(self, claims: Claims, correlation_id: str) -> None:
@@ -84,20 +91,6 @@ class Guard:
             if error.status is grpc.StatusCode.INVALID_ARGUMENT:
                 raise TokenRejectedError("invalid claims") from error
             raise
-
-    def _is_foreign(self, headers: Headers) -> bool:
-        if headers.get("sec-fetch-site", "").strip().lower() == "cross-site":
-            return True
-        origin = headers.get("origin")
-        if origin is None:
-            return False
-        try:
-            parts = urlsplit(origin.strip())
-            host = _host(parts.netloc, parts.scheme)
-            own = _host(headers.get("host", ""), parts.scheme)
-        except ValueError:
-            return True
-        return not host or host not in (own, self._public_host)
 
 
 def _token(connection: HTTPConnection) -> tuple[str, bool]:
@@ -125,14 +118,3 @@ async def _session(scope: Scope, receive: Receive, limit: int) -> tuple[str, Rec
             # Whatever it says, it is too long to be read; so far nobody has said who is asking.
             return "", receive
         raise
-
-
-def _host(netloc: str, scheme: str) -> str:
-    """`host:port` of an address, with the scheme's port where none is given; empty when there is no host.
-
-    Raises ValueError for a bad port.
-    """
-    parts = urlsplit(f"//{netloc}")
-    if not parts.hostname:
-        return ""
-    return f"{parts.hostname.lower()}:{parts.port or _DEFAULT_PORTS.get(scheme, 0)}"

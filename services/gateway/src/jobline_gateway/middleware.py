@@ -1,7 +1,7 @@
 """What happens to every request, whatever it asks for: one log line, one way for errors, one bound on bodies.
 
-Plain ASGI, outermost first: RequestLog, ErrorBoundary, OptionalSlash, the guard (guard.py), BodyLimit, then the
-framework. The guard stands before the body limit because a stranger is told 401 and nothing else.
+Plain ASGI, outermost first: RequestLog, SurfaceHeaders, ErrorBoundary, OptionalSlash, the guard (guard.py), BodyLimit, then
+the framework. The guard stands before the body limit because a stranger is told 401 and nothing else.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from contextlib import asynccontextmanager
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uuid_utils import uuid7
 
@@ -24,7 +24,7 @@ from jobline_gateway.problems import Problem, from_service, text_of
 from jobline_gateway.service_client import ServiceError
 from jobline_gateway.surface import MEBIBYTE, Surface, Surfaces
 
-__all__ = ["BodyLimit", "ErrorBoundary", "OptionalSlash", "RequestLog"]
+__all__ = ["BodyLimit", "ErrorBoundary", "OptionalSlash", "RequestLog", "SurfaceHeaders"]
 
 logger = logging.getLogger(__name__)
 
@@ -79,6 +79,24 @@ def _correlation_id(scope: Scope) -> str:
     return sent if _CORRELATION_ID.fullmatch(sent) else str(uuid7())
 
 
+class SurfaceHeaders:
+    """Puts the headers of a surface on all its answers, refusals included."""
+
+    def __init__(self, app: ASGIApp, surfaces: Surfaces) -> None:
+        self._app = app
+        self._surfaces = surfaces
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = self._surfaces.at(scope["path"]).headers if scope["type"] == "http" else {}
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update(headers)
+            await send(message)
+
+        await self._app(scope, receive, send_with_headers if headers else send)
+
+
 class ErrorBoundary:
     """Turns whatever a request ends in into an answer in its surface's envelope. What nobody foresaw is logged."""
 
@@ -106,7 +124,7 @@ class ErrorBoundary:
             problem = _problem(error, surface, scope["state"]["correlation_id"])
             if answered:
                 raise
-            await _answer(problem, surface)(scope, receive, send)
+            await _answer(problem, surface, scope)(scope, receive, send)
 
 
 def _problem(error: Exception, surface: Surface, correlation_id: str) -> Problem:
@@ -122,7 +140,9 @@ def _problem(error: Exception, surface: Surface, correlation_id: str) -> Problem
     return Problem(500)
 
 
-def _answer(problem: Problem, surface: Surface) -> JSONResponse:
+def _answer(problem: Problem, surface: Surface, scope: Scope) -> Response:
+    if surface.page is not None:
+        return surface.page(problem, scope)
     content = problem.content
     if content is None:
         content = surface.envelope(problem.status, problem.text or text_of(problem.status))

@@ -9,9 +9,14 @@ from jobline.v1.communication_service_pb2_grpc import CommunicationServiceStub
 from jobline.v1.content_service_pb2_grpc import ContentServiceStub
 from jobline.v1.email_service_pb2_grpc import EmailServiceStub
 from jobline.v1.ingestion_service_pb2_grpc import IngestionServiceStub
+from jobline.v1.job_service_pb2_grpc import JobServiceStub
+from jobline.v1.queue_service_pb2_grpc import QueueServiceStub
 from jobline_gateway.service_client import CALL_DEADLINE, ServiceClient, open_channel
 
-__all__ = ["QueueClient", "QueueLink"]
+__all__ = ["SEARCH_DEADLINE", "QueueClient", "QueueLink"]
+
+#: Seconds for one try of a search: the queue service cuts it off after 5 s, and its word about that is to arrive.
+SEARCH_DEADLINE = 7.0
 
 
 class QueueLink:
@@ -25,6 +30,8 @@ class QueueLink:
         self.communications = CommunicationServiceStub(self.channel)
         self.content = ContentServiceStub(self.channel)
         self.ingestion = IngestionServiceStub(self.channel)
+        self.jobs = JobServiceStub(self.channel)
+        self.queues = QueueServiceStub(self.channel)
 
 
 class QueueClient(ServiceClient[QueueLink]):

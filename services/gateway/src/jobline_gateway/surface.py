@@ -6,6 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from starlette.responses import Response
+from starlette.types import Scope
+
 from jobline_gateway.problems import FieldError, Problem
 from jobline_gateway.service_client import ServiceError
 
@@ -47,7 +50,8 @@ class Surface:
 
     `prefixes` are its paths, without a trailing slash; `envelope` builds an error body from status and text; `invalid`
     the problem for bad fields; `refusals` maps a reason of the queue service to the problem that the surface makes of
-    it, where it has words of its own; without a `door` it is open to everybody; `body_limit` is in bytes.
+    it, where it has words of its own; without a `door` it is open to everybody; `body_limit` is in bytes. `page` shows a
+    problem to people, instead of the envelope; every answer has the `headers`.
     """
 
     prefixes: tuple[str, ...]
@@ -56,6 +60,8 @@ class Surface:
     refusals: Mapping[str, Callable[[ServiceError], Problem]] = field(default_factory=dict)
     door: Door | None = Door()
     body_limit: int = MEBIBYTE
+    page: Callable[[Problem, Scope], Response] | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     def owns(self, path: str) -> bool:
         return any(path == prefix or path.startswith(prefix + "/") for prefix in self.prefixes)
