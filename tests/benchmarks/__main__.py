@@ -17,6 +17,7 @@ from benchmarks import (
     big_table,
     draining,
     enqueueing,
+    eta,
     idle_stack,
     idle_streams,
     ingestion,
@@ -24,7 +25,9 @@ from benchmarks import (
     latency,
     listing,
     messages,
+    positions,
     snapshot,
+    watchers,
 )
 from benchmarks.house import House, open_house
 from benchmarks.machine import Machine, commit_ms
@@ -69,13 +72,16 @@ SCENARIOS: Mapping[str, Mapping[str, Stage]] = {
         "e-mail list, REST": _anew(listing.by_rest),
     },
     "messages": {"communication queue, REST": messages.stage},
+    "eta": {"estimates over a day": eta.coverage, "estimates, a long line": _anew(eta.costs)},
 }
 
 #: Those that take minutes, by `--heavy`.
 HEAVY: Mapping[str, Mapping[str, Stage]] = {
     "table": {"a big table": big_table.stage},
+    "positions": {"places in a long line": positions.stage},
     "snapshot": {"a held snapshot": _anew(snapshot.held_snapshot)},
     "streams": {"an idle stream": _anew(idle_streams.memory_of_streams)},
+    "watchers": {"watchers of e-mail items": _anew(watchers.many_watchers)},
     "idle": {"idle": _anew(idle_stack.idle_cpu)},
     "ingestion": {"records to vectors": _anew(ingestion.load_and_embed)},
 }

@@ -43,8 +43,9 @@ class Outcome:
     commit_ms: list[float] = field(default_factory=list)
 
     def series(self) -> list[Series]:
+        """Of the first repetition's figures; one that a later repetition has no value of is of fewer."""
         keys = self.samples[0].figures if self.samples else ()
-        return [Series(*key, tuple(sample.figures[key] for sample in self.samples)) for key in keys]
+        return [Series(*key, tuple(each.figures[key] for each in self.samples if key in each.figures)) for key in keys]
 
     def costs(self) -> Costs | None:
         """The median of each cost."""

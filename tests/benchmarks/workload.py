@@ -27,7 +27,7 @@ CALLERS = 64
 
 @dataclass(frozen=True)
 class Sizes:
-    """Numbers of jobs, of e-mail items, of polls, keys, streams, messages and records; times are in seconds."""
+    """Numbers of jobs, of e-mail items, of polls, keys, streams, watchers, messages and records; times are in seconds."""
 
     single: int = 2_000
     concurrent: int = 16_000
@@ -47,11 +47,13 @@ class Sizes:
     part: int = 40_000
     snapshot: float = 60.0
     streams: int = 400
+    watchers: int = 10_000
     idle: float = 25.0
     messages: int = 200_000
     businesses: int = 500
     records: int = 10_000
     many_records: int = 100_000
+    day: float = 86_400.0
 
 
 FULL = Sizes()
@@ -71,11 +73,13 @@ QUICK = Sizes(
     part=10_000,
     snapshot=15.0,
     streams=100,
+    watchers=1_000,
     idle=10.0,
     messages=20_000,
     businesses=50,
     records=1_000,
     many_records=10_000,
+    day=21_600.0,
 )
 
 
