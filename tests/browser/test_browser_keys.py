@@ -82,6 +82,7 @@ def test_the_keys_are_told_and_can_be_switched_off(manager: Visit) -> None:
     expect(help_).to_have_count(1)
     help_.get_by_label("Single-key shortcuts are on").check()
     help_.get_by_role("button", name="Close").click()
+    expect(help_).to_have_count(0)
     page.keyboard.press("?")
     expect(help_).to_be_visible()
 

@@ -35,7 +35,8 @@ export function Chart({ title, times, series, show, whole = false, group }) {
   }, [theme, names]);
   useEffect(() => plot.current.setData(dataOf(times, series)), [times, series]);
 
-  const index = at ?? times.length - 1;
+  // What is under way may say nothing yet.
+  const index = at ?? times.findLastIndex((_, each) => series.some(({ values }) => values[each] != null));
   return html`<figure class="chart" data-testid="chart">
     <figcaption>
       <h3>${title}</h3>
