@@ -73,7 +73,7 @@ function optionsOf(box, series, { show, whole, group, setAt }) {
   return {
     width: box.clientWidth,
     height: HEIGHT,
-    padding: [8, 8, 0, 0],
+    padding: [8, 18, 0, 0],
     legend: { show: false },
     cursor: { sync: { key: group, setSeries: false }, drag: { x: false, y: false }, points: { size: 6 } },
     scales: { y: { range: (_plot, _low, high) => [0, whole ? Math.max(high * 1.08, FEW) : high > 0 ? high * 1.08 : 1] } },
