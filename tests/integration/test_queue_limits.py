@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
@@ -20,10 +21,11 @@ from jobline_queue.dispatch.acts import EndRun
 from jobline_queue.dispatch.claimer import LOST_WAKE_UP
 from jobline_queue.dispatch.session import Session
 from jobline_queue.rpc.queue_acts import store_limit
-from support.eventually import eventually
+from support.eventually import eventually, eventually_blocking
 from support.hooked_core import HookedCore, hooked_core
 from support.queue_calls import Calls, RawWorker, new_job, refused
-from support.queue_service import QueueServiceUnderTest
+from support.queue_service import QueueServiceUnderTest, queue_service
+from support.stack import Databases
 
 
 def limit(calls: Calls, queue: str, most: int | None) -> queue_pb2.Queue:
@@ -99,6 +101,29 @@ def test_a_limit_is_kept_over_a_kill_and_so_is_its_reset(lent_service: QueueServ
         lent_service.restart()
         calls.channel_ready()
         assert shown(calls, "kept_limit") == (0, False)
+
+
+def test_a_successor_that_waits_for_its_forerunners_end_is_not_shown_as_running(databases: Databases, tmp_path: Path):
+    """One transaction ends the one and claims the other; until its commit a limit of 1 must not look exceeded."""
+    gate = tmp_path / "gate"
+    armed = f"finish.before_commit=wait:{gate}"
+    with (
+        databases.fresh() as url,
+        queue_service(url, tmp_path, JOBLINE_FAILPOINTS=armed) as service,
+        Calls(service.address, service.operator_token) as calls,
+    ):
+        first, second = calls.enqueue(new_job("one"), new_job("one"))
+        limit(calls, "one", 1)
+        worker = worker_of(calls, "one")
+        worker.complete(*worker.await_jobs(1))
+        eventually_blocking(lambda: "failpoint finish.before_commit" in service.log, what="the claim is decided")
+        stats = calls.queues.GetQueue(pb.GetQueueRequest(queue="one")).queue.stats
+        assert (stats.ready, stats.running) == (1, 1)
+        assert (calls.state(first), calls.state(second)) == ("running", "pending")
+        gate.touch()
+        worker.await_jobs(2)
+        stats = calls.queues.GetQueue(pb.GetQueueRequest(queue="one")).queue.stats
+        assert (stats.ready, stats.running) == (0, 1)
 
 
 @pytest.mark.parametrize("most", [0, -1, 100_001])

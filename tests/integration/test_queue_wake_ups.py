@@ -86,4 +86,4 @@ def test_a_signal_has_the_service_tell_its_state(service: QueueServiceUnderTest,
     service.process.send(signal.SIGUSR1)
     eventually_blocking(lambda: END in service.log, what="the state is told")
     line = next(line for line in service.log.splitlines() if f"state: queue {queue}: " in line)
-    assert line.endswith("not paused, 1 due, 0 delayed, 1 running, 0 of them not stored yet")
+    assert line.endswith("not paused, 1 due, 0 delayed, 1 running, 0 being claimed")

@@ -223,13 +223,15 @@ class DispatcherMachine(RuleBasedStateMachine):
 
     @invariant()
     def counters_say_what_is_there(self) -> None:
-        busy = [*self.running(), *(job for lease in self.picked for job in lease.jobs.values())]
+        running, picked = self.running(), [job for lease in self.picked for job in lease.jobs.values()]
         for name in QUEUES:
             state = self.dispatcher.queue(name)
-            assert state.running == sum(job.queue == name for job in busy)
+            assert state.running == sum(job.queue == name for job in running)
+            assert state.taken == sum(job.queue == name for job in (*running, *picked))
             waits = [job for job in self.dispatcher.jobs.values() if job.queue == name]
             assert state.delayed == sum(job.place is Place.DELAYED for job in waits)
-            assert state.ready == sum(job.place in (Place.DUE, Place.HELD_BACK) for job in waits)
+            due = [job for job in waits if job.place in (Place.DUE, Place.HELD_BACK)]
+            assert state.ready == len(due) + sum(job.queue == name for job in picked)
         leases = [*self.dispatcher.leases.values(), *self.picked]
         for session in self.dispatcher.sessions.values():
             assert session.holding == sum(len(lease.jobs) for lease in leases if lease.session_id == session.id)

@@ -296,7 +296,7 @@ class Dispatcher:
             job.received = job.marked
             job.expires_at = lease.expires_at
             state = self.queue(job.queue)
-            state.running += 1
+            state.taken += 1
             state.order.started(job)
             if session:
                 session.hold(job.queue, 1)

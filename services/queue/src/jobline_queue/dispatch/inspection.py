@@ -25,7 +25,7 @@ def inspect(dispatcher: Dispatcher, claimer: Claimer) -> Iterator[str]:
     yield f"state: epoch {dispatcher.epoch}, {len(dispatcher.jobs)} live jobs, {dispatcher.held_back} held back"
     yield f"state: the claimer looked {now - looks.at:.3f} s ago and waits for {awaited}"
     for name, state in sorted(dispatcher.queues.items()):
-        if state.paused or state.running or state.delayed or state.ready:
+        if state.paused or state.taken or state.delayed or state.ready:
             yield f"state: queue {name}: {_queue(state, now)}"
     for session in dispatcher.sessions.values():
         yield f"state: session {session.name} {session.id}: {_session(session)}"
@@ -36,7 +36,7 @@ def _queue(state: QueueState, now: float) -> str:
     rate = f", {state.rate.available(now)} starts left of its rate" if state.rate else ""
     return (
         f"{'paused' if state.paused else 'not paused'}, {state.ready} due, {state.delayed} delayed, "
-        f"{state.running} running, {len(state.picked)} of them not stored yet{rate}"
+        f"{state.running} running, {len(state.picked)} being claimed{rate}"
     )
 
 

@@ -28,7 +28,7 @@ class _Later(Line[LiveJob]):
 
 
 class QueueState:
-    """One queue. `running` counts jobs in leases and jobs picked for one."""
+    """One queue."""
 
     def __init__(self, policy: QueuePolicy, now: float) -> None:
         #: What is in force: the queue's own policy, or that with an operator's limit.
@@ -40,7 +40,8 @@ class QueueState:
         self.switching = asyncio.Lock()
         key_limit = policy.max_running_per_key
         self.order: Order = FairOrder(key_limit, policy.weights) if policy.is_fair else FifoOrder(key_limit)
-        self.running = 0
+        #: Places that are taken, which is what limits count: by jobs in leases, and by jobs picked for one.
+        self.taken = 0
         #: Of those, the ones picked for a lease that is not committed yet, as they were picked: whoever looks sees them
         #: pending.
         self.picked: dict[LiveJob, None] = {}
@@ -64,9 +65,14 @@ class QueueState:
         return self.pause is not None
 
     @property
+    def running(self) -> int:
+        """How many jobs are in leases: at most as many as the limit allows, at every moment."""
+        return self.taken - len(self.picked)
+
+    @property
     def ready(self) -> int:
-        """How many jobs wait and are due, picked ones aside."""
-        return len(self.order) + len(self.held_back)
+        """How many jobs wait and are due. A new one that is handed out at once counts while it is stored."""
+        return len(self.order) + len(self.held_back) + len(self.picked)
 
     @property
     def delayed(self) -> int:
@@ -92,13 +98,13 @@ class QueueState:
         if self.pause is not None:
             return 0
         if self.policy.max_running:
-            most = min(most, self.policy.max_running - self.running + freed)
+            most = min(most, self.policy.max_running - self.taken + freed)
         if self.rate:
             most = min(most, self.rate.available(now))
         return max(0, most)
 
     def pick(self, kinds: Collection[str], most: int, now: float) -> list[LiveJob]:
-        """Takes the first jobs out of the order and counts them as running."""
+        """Takes the first jobs out of the order and gives them places."""
         jobs = self.order.take(kinds, most)
         if jobs:
             self._had_turn.clear()
@@ -121,7 +127,7 @@ class QueueState:
         return jobs
 
     def pick_past_order(self, jobs: Collection[LiveJob]) -> None:
-        """Counts new jobs as running that were never in the order, because nothing was before them."""
+        """Gives places to new jobs that were never in the order, because nothing was before them."""
         for job in jobs:
             self.order.started(job)
         self._note_picked(jobs)
@@ -134,14 +140,14 @@ class QueueState:
 
     def stop(self, job: LiveJob, *, unpaid: bool = False) -> None:
         """A picked or leased job runs no more; its slot is free. `unpaid`: it never ran."""
-        self.running -= 1
+        self.taken -= 1
         if job in self.picked:
             del self.picked[job]
             self._ranks_away = None
         self.order.ended(job, unpaid=unpaid)
 
     def _note_picked(self, jobs: Collection[LiveJob]) -> None:
-        self.running += len(jobs)
+        self.taken += len(jobs)
         self.picked.update(dict.fromkeys(jobs))
         self._ranks_away = None
         for job in jobs:

@@ -72,9 +72,11 @@ def _queue_reasons(dispatcher: Dispatcher, job: LiveJob) -> list[WaitReason]:
     if state.pause is not None:
         found.append(_pause(job.queue, state.pause))
     most = state.policy.max_running
-    if most and state.running >= most:
+    if most and state.taken >= most:
         running = _running(dispatcher, job.queue)
-        detail = f"{state.running} of at most {most} jobs are running: {_named(running, state.running)}"
+        # A successor takes its place before the end of the job that frees it is stored.
+        taken = min(state.taken, most)
+        detail = f"{taken} of at most {most} jobs are running: {_named(running, taken)}"
         found.append(WaitReason("QUEUE_LIMIT", detail, running, count=most))
     if state.order.key_is_full(job):
         most = state.policy.max_running_per_key
