@@ -14,10 +14,12 @@ import os
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
-from typing import Any, TypeVar
+from queue import SimpleQueue
+from typing import Any, TypeVar, cast
 
 import grpc
 
+from jobline.crossing import Crossing, Ended
 from jobline.event_loop import new_event_loop
 from jobline.runtime import GRPC_OPTIONS
 
@@ -55,39 +57,63 @@ class GrpcLoop:
             self._loop.call_soon_threadsafe(function, *arguments)
 
     def submit(self, coroutine: Coroutine[Any, Any, T]) -> Future[T]:
-        """Runs a coroutine in the loop; the future may be waited for in any thread but the loop's.
+        """Runs a coroutine in the loop, for as long as it takes. Raises RuntimeError as `run` does."""
+        self._refuse_forked(coroutine)
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+
+    async def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Awaits a coroutine in the loop, from whichever loop the caller runs in. Cancelling cancels it there.
 
         Raises RuntimeError in a child that was forked: the thread stayed behind, and nobody would ever run it.
         """
+        caller = asyncio.get_running_loop()
+        if caller is self._loop:
+            return await coroutine
+        self._refuse_forked(coroutine)
+        answer: asyncio.Future[T] = caller.create_future()
+
+        def tell(ended: Ended[T]) -> None:
+            if not caller.is_closed():
+                caller.call_soon_threadsafe(_settle, answer, ended)
+
+        crossing = Crossing(coroutine, tell)
+        self._loop.call_soon_threadsafe(crossing.begin)
+        try:
+            return await answer
+        except asyncio.CancelledError:
+            self.post(crossing.cancel)
+            raise
+
+    def wait(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Runs a coroutine in the loop while the calling thread waits for its result.
+
+        A signal's handler may raise meanwhile: the coroutine is cancelled then. Raises RuntimeError as `run` does, and in the
+        loop's own thread, where waiting for it would wait forever.
+        """
+        if threading.current_thread() is self._thread:
+            coroutine.close()
+            raise RuntimeError("a blocking call cannot be made in the gRPC loop's own thread")
+        self._refuse_forked(coroutine)
+        answers: SimpleQueue[Ended[T]] = SimpleQueue()
+        crossing = Crossing(coroutine, answers.put)
+        try:
+            self._loop.call_soon_threadsafe(crossing.begin)
+            value, error = answers.get()
+        except BaseException:
+            # A KeyboardInterrupt in the waiting thread leaves nobody to want the answer.
+            self.post(crossing.cancel)
+            raise
+        if error is not None:
+            raise error
+        return cast("T", value)
+
+    def _refuse_forked(self, coroutine: Coroutine[Any, Any, Any]) -> None:
         if os.getpid() != self._process:
             coroutine.close()
             raise RuntimeError(
                 "this process was forked from one that used gRPC, which does not survive that: start it by "
                 "multiprocessing.get_context('spawn')"
             )
-        return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
-
-    async def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Awaits a coroutine in the loop, from whichever loop the caller runs in. Cancelling cancels it there."""
-        if asyncio.get_running_loop() is self._loop:
-            return await coroutine
-        return await asyncio.wrap_future(self.submit(coroutine))
-
-    def wait(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Runs a coroutine in the loop while the calling thread waits for its result.
-
-        Raises RuntimeError in the loop's own thread, where waiting for it would wait forever.
-        """
-        if threading.current_thread() is self._thread:
-            coroutine.close()
-            raise RuntimeError("a blocking call cannot be made in the gRPC loop's own thread")
-        future = self.submit(coroutine)
-        try:
-            return future.result()
-        except BaseException:
-            # A KeyboardInterrupt in the waiting thread leaves nobody to want the answer.
-            future.cancel()
-            raise
 
     def _serve(self) -> None:
         asyncio.set_event_loop(self._loop)
@@ -103,6 +129,18 @@ class GrpcLoop:
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(timeout=2)
+
+
+def _settle(answer: asyncio.Future[T], ended: Ended[T]) -> None:
+    if answer.done():
+        return
+    value, error = ended
+    if error is None:
+        answer.set_result(cast("T", value))
+    elif isinstance(error, asyncio.CancelledError):
+        answer.cancel()
+    else:
+        answer.set_exception(error)
 
 
 _lock = threading.Lock()
