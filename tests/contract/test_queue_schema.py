@@ -142,27 +142,36 @@ HOT: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.fixture(scope="module")
-def misleading_statistics(database: str) -> str:
-    """Analysed while one row was in: for the planner a scan costs nothing."""
-    execute(
-        database,
-        """INSERT INTO jobline.jobs (id, queue, kind, producer, run_at, seq, payload, max_attempts, created_at, updated_at)
-           VALUES (gen_random_uuid(), 'q', 'k', 'p', now(), 1, '{}', 3, now(), now())""",
-    )
-    execute(database, "ANALYZE jobline.jobs")
-    return database
+@pytest.fixture(scope="module", params=["never analysed", "analysed empty", "analysed with one row"])
+def misleading_statistics(databases: Databases, request: pytest.FixtureRequest) -> Iterator[str]:
+    """A small table, of which the planner thinks that to read all of it costs nothing; the plan is kept when it has grown."""
+    with databases.fresh() as url:
+        if request.param == "analysed with one row":
+            execute(
+                url,
+                """INSERT INTO jobline.jobs
+                       (id, queue, kind, producer, run_at, seq, payload, max_attempts, created_at, updated_at)
+                   VALUES (gen_random_uuid(), 'q', 'k', 'p', now(), 1, '{}', 3, now(), now())""",
+            )
+        if request.param != "never analysed":
+            execute(url, "VACUUM ANALYZE jobline.jobs")
+        yield url
 
 
 @pytest.mark.parametrize("name", sorted(HOT))
-def test_no_statement_of_the_hot_path_scans_or_hashes_the_jobs(misleading_statistics: str, name: str):
+def test_the_hot_path_finds_its_jobs_by_their_keys_and_reads_no_others(misleading_statistics: str, name: str):
     with psycopg.connect(misleading_statistics, autocommit=True) as connection:
         connection.execute(_WRITER_SETTINGS.encode())
         connection.prepare_threshold = 0
         found = connection.execute(b"EXPLAIN (FORMAT JSON) " + statement(name).encode(), HOT[name]).fetchone()
     assert found is not None
-    bad = {"Seq Scan", "Hash Join", "Merge Join", "Bitmap Heap Scan"}
-    assert [node for node in nodes(found[0][0]["Plan"]) if node in bad] == []
+    reads = [
+        node
+        for node in nodes(found[0][0]["Plan"])
+        if node.get("Relation Name") == "jobs" and "Scan" in node["Node Type"]
+    ]
+    assert reads or name == "adopt_input"
+    assert [node for node in reads if not node.keys() & {"Index Cond", "Recheck Cond"}] == []
 
 
 def test_the_last_run_of_a_job_is_looked_for_among_its_own(database: str):
@@ -176,14 +185,11 @@ def test_the_last_run_of_a_job_is_looked_for_among_its_own(database: str):
     assert "attempts_pkey" not in str(plan)
 
 
-def nodes(plan: dict[str, Any]) -> list[str]:
-    """The kinds of the plan's nodes that read `jobs`, or join with something that does."""
-    children = plan.get("Plans", [])
-    below = [node for child in children for node in nodes(child)]
-    own = plan["Node Type"]
-    reads = plan.get("Relation Name") == "jobs"
-    joins = own in ("Hash Join", "Merge Join")
-    return [*below, own] if reads or joins else below
+def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The plan's nodes."""
+    yield plan
+    for child in plan.get("Plans", []):
+        yield from nodes(child)
 
 
 def test_starts_and_ends_touch_no_index(databases: Databases, tmp_path_factory: pytest.TempPathFactory):

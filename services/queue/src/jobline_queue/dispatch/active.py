@@ -37,6 +37,7 @@ from jobline_queue.dispatch.hooks import HookRegistry
 from jobline_queue.dispatch.inspection import inspect
 from jobline_queue.dispatch.load import load
 from jobline_queue.dispatch.term import Term, TermLost
+from jobline_queue.dispatch.warm_up import warm_up
 from jobline_queue.dispatch.work_desk import WorkDesk
 from jobline_queue.maintenance.expirer import Expirer
 from jobline_queue.maintenance.input_sweeper import InputSweeper
@@ -75,6 +76,8 @@ class ActiveTerm:
     desk: WorkDesk
     pruner: Pruner
     minutes: MinuteKeeper
+    #: The sessions of enqueuer, claimer and finisher.
+    writers: tuple[JobStore, JobStore, JobStore]
     #: For what operators set, and for prunes.
     maintenance_store: JobStore
 
@@ -189,6 +192,7 @@ class QueueCore:
             desk,
             Pruner(term, maintenance),
             MinuteKeeper(term, maintenance),
+            (enqueue, claim, finish),
             maintenance,
         )
 
@@ -218,14 +222,16 @@ class QueueCore:
             _, faults = errors.split((TermLost, psycopg.Error, TimeoutError))
             if faults is not None:
                 logger.error("a task of the term failed", exc_info=faults)
-            raise TermLost(str(errors.exceptions[0])) from errors
+            raise TermLost(str(_first(errors))) from errors
 
     async def _begin(
         self, active: ActiveTerm, group: asyncio.TaskGroup, loops: Sequence[Coroutine[Any, Any, None]]
     ) -> None:
         """Reads what lives, then serves. The lock is watched meanwhile: a long load must not look like a frozen service."""
         await failpoints.reach("take_over.before_load")
-        await load(active.dispatcher, active.maintenance_store)
+        async with asyncio.TaskGroup() as readiness:
+            readiness.create_task(load(active.dispatcher, active.maintenance_store))
+            readiness.create_task(warm_up(*active.writers))
         gc.freeze()  # what was just loaded is no garbage: a million jobs need not be looked through again and again
         logger.info("active, epoch %d", active.term.epoch)
         self._active = active
@@ -269,3 +275,8 @@ class QueueCore:
         with contextlib.suppress(psycopg.Error, TimeoutError):
             async with asyncio.timeout(_LAST_MINUTES):
                 await active.minutes.finish()
+
+
+def _first(error: BaseException) -> BaseException:
+    """The first of the errors that ended a group."""
+    return _first(error.exceptions[0]) if isinstance(error, BaseExceptionGroup) else error

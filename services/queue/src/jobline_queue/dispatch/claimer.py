@@ -231,6 +231,7 @@ class Claimer:
 
     async def run(self) -> None:
         """Claims until cancelled. Raises TermLost when nobody knows whether a claim was stored."""
+        await self._patience.begin()
         while True:
             asked = await self._wait()
             while leases := self.looks.look():

@@ -113,6 +113,7 @@ class Enqueuer:
         return await call.done
 
     async def run(self) -> None:
+        await self._patience.begin()
         await self._group.run()
 
     def abandon(self) -> None:

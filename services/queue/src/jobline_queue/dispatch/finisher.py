@@ -81,6 +81,7 @@ class Finisher:
         self._group.nudge()
 
     async def run(self) -> None:
+        await self._patience.begin()
         await self._group.run()
 
     def abandon(self) -> None:

@@ -3,6 +3,10 @@
 The writing connections are plain psycopg, in autocommit, with prepared statements and planner settings that keep every
 statement on an index nested loop: a table that was analysed while it was empty would otherwise get hash joins that cost
 5-25 times as much once it is full (see docs/adr/0003-hot-path.md).
+
+The settings leave one trap. While `jobs` is small, it looks cheap to walk through its whole primary key and to compare each
+row with those of the parameter, and the plan is kept while the table grows to a million. So statements find jobs by
+`j.id = ANY (ARRAY[r.id])`: no order of an index is of use for that, and nothing but a look by key is left to plan.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ WITH input AS (
         id uuid, remove boolean, actor text, detail text, result text
     )
 ), removed AS (
-    DELETE FROM jobline.jobs j USING input r WHERE j.id = r.id AND r.remove AND j.finished_at IS NULL
+    DELETE FROM jobline.jobs j USING input r WHERE j.id = ANY (ARRAY[r.id]) AND r.remove AND j.finished_at IS NULL
     RETURNING j.id, j.queue
 ), no_steps AS (
     DELETE FROM jobline.steps WHERE job_id IN (SELECT id FROM removed)
@@ -16,7 +16,7 @@ WITH input AS (
     UPDATE jobline.jobs j
     SET state = 'cancelled', result = CAST(r.result AS jsonb), finished_at = to_timestamp(%(now)s),
         updated_at = to_timestamp(%(now)s)
-    FROM input r WHERE j.id = r.id AND NOT r.remove AND j.finished_at IS NULL
+    FROM input r WHERE j.id = ANY (ARRAY[r.id]) AND NOT r.remove AND j.finished_at IS NULL
     RETURNING j.id, j.queue
 ), ended AS (
     SELECT id, queue FROM removed UNION ALL SELECT id, queue FROM kept

@@ -14,7 +14,7 @@ WITH gone AS (
         token uuid, epoch bigint, queue text, session_id uuid, worker text, principal text, job_ids uuid[],
         granted_at double precision, expires_at double precision
     ), LATERAL (
-        SELECT ARRAY (SELECT j.id FROM jobline.jobs j WHERE j.id = ANY (l.job_ids) AND j.finished_at IS NULL) AS ids
+        SELECT ARRAY (SELECT j.id FROM jobline.jobs j WHERE j.id = ANY (l.job_ids) AND j.finished_at IS NULL) AS ids OFFSET 0
     ) there
     WHERE cardinality(there.ids) > 0
     RETURNING job_ids
@@ -28,7 +28,7 @@ WITH gone AS (
         token uuid, worker text, session_id uuid, started_at double precision, ids uuid[], attempts integer[],
         steps text[], results jsonb
     ), unnest(l.ids, l.attempts, l.steps) WITH ORDINALITY AS r (id, attempt, step, n)
-    WHERE j.id = r.id AND j.finished_at IS NULL
+    WHERE j.id = ANY (ARRAY[r.id]) AND j.finished_at IS NULL
     RETURNING j.id
 )
 SELECT CAST(id AS text), false FROM done

@@ -6,7 +6,7 @@
 -- read by position: as an array of jsonb, results that are arrays themselves would be taken for its dimensions.
 -- Params: runs (JSON array, an object for each lease: token, worker, session_id, started_at, ids, attempts, steps (absent:
 -- none reported one), results (absent: all null)), now, gone (text of a uuid array: the leases whose last job ends here).
--- The row count is the number of jobs completed. Index: primary key.
+-- The row count is the number of jobs completed. Index: primary key, see `store/engine.py` for why not by `=`.
 WITH gone AS (
     DELETE FROM jobline.leases WHERE token = ANY (CAST(%(gone)s AS uuid[]))
 )
@@ -19,4 +19,4 @@ FROM jsonb_to_recordset(CAST(%(runs)s AS jsonb)) AS l (
     token uuid, worker text, session_id uuid, started_at double precision, ids uuid[], attempts integer[], steps text[],
     results jsonb
 ), unnest(l.ids, l.attempts, l.steps) WITH ORDINALITY AS r (id, attempt, step, n)
-WHERE j.id = r.id AND j.finished_at IS NULL
+WHERE j.id = ANY (ARRAY[r.id]) AND j.finished_at IS NULL

@@ -28,7 +28,7 @@ WITH input AS (
         error_retryable = CASE WHEN r.counted THEN r.error_retryable ELSE j.error_retryable END,
         result = CAST(r.result AS jsonb), step = coalesce(r.step, j.step)
     FROM input r
-    WHERE j.id = r.id AND j.finished_at IS NULL
+    WHERE j.id = ANY (ARRAY[r.id]) AND j.finished_at IS NULL
     RETURNING j.id, j.queue
 ), told AS (
     INSERT INTO jobline.attempts (
@@ -37,7 +37,7 @@ WITH input AS (
     )
     SELECT r.id, r.number, r.outcome, r.worker, r.session_id, r.lease_token, before.run_at, to_timestamp(r.started_at),
            to_timestamp(%(now)s), r.step, r.error_code, r.error_message, r.error_retryable
-    FROM input r JOIN ended e ON e.id = r.id JOIN jobline.jobs before ON before.id = r.id
+    FROM input r JOIN ended e ON e.id = r.id JOIN jobline.jobs before ON before.id = ANY (ARRAY[r.id])
     WHERE r.outcome IS NOT NULL
 ), noted AS (
     INSERT INTO jobline.events (job_id, queue, at, name, from_state, to_state, actor, detail)

@@ -4,4 +4,4 @@
 SELECT CAST(r.id AS text), CAST(r.token AS text), j.state, CAST(j.lease_token AS text),
        (SELECT a.outcome FROM jobline.attempts a WHERE a.job_id = r.id AND a.lease_token = r.token LIMIT 1)
 FROM jsonb_to_recordset(CAST(%(runs)s AS jsonb)) AS r (id uuid, token uuid)
-LEFT JOIN jobline.jobs j ON j.id = r.id
+LEFT JOIN jobline.jobs j ON j.id = ANY (ARRAY[r.id])

@@ -8,7 +8,7 @@ INSERT INTO jobline.events (job_id, queue, at, name, from_state, to_state, actor
 SELECT r.id, coalesce(j.queue, removed.queue), to_timestamp(%(now)s), 'voided', coalesce(r.state, j.state),
        coalesce(r.state, j.state), r.actor, r.detail, r.token
 FROM jsonb_to_recordset(CAST(%(runs)s AS jsonb)) AS r (id uuid, token uuid, state text, actor text, detail text)
-LEFT JOIN jobline.jobs j ON j.id = r.id
+LEFT JOIN jobline.jobs j ON j.id = ANY (ARRAY[r.id])
 LEFT JOIN LATERAL (
     SELECT e.queue FROM jobline.events e
     WHERE j.id IS NULL AND e.job_id = r.id AND e.to_state IS NULL AND e.from_state IN ('pending', 'running', 'cancelled')

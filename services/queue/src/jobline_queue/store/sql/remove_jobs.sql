@@ -4,7 +4,7 @@
 WITH input AS (
     SELECT * FROM jsonb_to_recordset(CAST(%(jobs)s AS jsonb)) AS r (id uuid, name text, actor text, detail text)
 ), removed AS (
-    DELETE FROM jobline.jobs j USING input r WHERE j.id = r.id RETURNING j.id, j.queue, j.owner, j.producer, j.state
+    DELETE FROM jobline.jobs j USING input r WHERE j.id = ANY (ARRAY[r.id]) RETURNING j.id, j.queue, j.owner, j.producer, j.state
 ), no_steps AS (
     DELETE FROM jobline.steps WHERE job_id IN (SELECT id FROM removed)
 ), no_attempts AS (

@@ -4,7 +4,7 @@ WITH input AS (
     SELECT * FROM jsonb_to_recordset(CAST(%(jobs)s AS jsonb)) AS r (id uuid, actor text, detail text)
 ), asked AS (
     UPDATE jobline.jobs j SET cancel_requested_at = to_timestamp(%(now)s), updated_at = to_timestamp(%(now)s)
-    FROM input r WHERE j.id = r.id AND j.finished_at IS NULL
+    FROM input r WHERE j.id = ANY (ARRAY[r.id]) AND j.finished_at IS NULL
     RETURNING j.id, j.queue
 ), noted AS (
     INSERT INTO jobline.events (job_id, queue, at, name, from_state, to_state, actor, detail)

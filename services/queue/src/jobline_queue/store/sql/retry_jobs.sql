@@ -6,7 +6,7 @@
 -- Columns: those of load_live_jobs.sql, for each job that was failed or cancelled, and free.
 WITH free AS MATERIALIZED (
     SELECT r.* FROM jsonb_to_recordset(CAST(%(jobs)s AS jsonb)) AS r (id uuid, seq bigint, actor text, seen bigint)
-    JOIN jobline.jobs j ON j.id = r.id AND j.state IN ('failed', 'cancelled') AND j.seq = coalesce(r.seen, j.seq)
+    JOIN jobline.jobs j ON j.id = ANY (ARRAY[r.id]) AND j.state IN ('failed', 'cancelled') AND j.seq = coalesce(r.seen, j.seq)
     ORDER BY r.id FOR NO KEY UPDATE OF j SKIP LOCKED
 ), again AS (
     UPDATE jobline.jobs j
@@ -15,7 +15,7 @@ WITH free AS MATERIALIZED (
         error_retryable = NULL, step = NULL, progress_current = 0, progress_total = 0, progress_message = '',
         worker = NULL, session_id = NULL, lease_token = NULL, cancel_requested_at = NULL
     FROM free r
-    WHERE j.id = r.id
+    WHERE j.id = ANY (ARRAY[r.id])
     RETURNING j.*
 ), unlisted AS (
     UPDATE jobline.leases
@@ -27,7 +27,7 @@ WITH free AS MATERIALIZED (
 ), noted AS (
     INSERT INTO jobline.events (job_id, queue, at, name, from_state, to_state, actor)
     SELECT r.id, a.queue, to_timestamp(%(now)s), 'retried', before.state, 'pending', r.actor
-    FROM free r JOIN again a ON a.id = r.id JOIN jobline.jobs before ON before.id = r.id
+    FROM free r JOIN again a ON a.id = r.id JOIN jobline.jobs before ON before.id = ANY (ARRAY[r.id])
 )
 SELECT CAST(id AS text), queue, kind, owner, producer, state, priority, extract(epoch FROM run_at)::float8, seq,
        concurrency_key, correlation_id, CAST(labels AS text), CAST(payload AS text), attempt, max_attempts, losses, step,
