@@ -190,19 +190,22 @@ class Scene:
     # ---- the wire ---------------------------------------------------------------------------------------------------
 
     def outcomes(self, job_id: str) -> list[tuple[Frame, pb.Outcome]]:
-        """Every outcome of a job that a worker wrote."""
+        """Every outcome of a job that a worker wrote; other jobs may share it."""
         return [
             (frame, outcome)
             for frame in self.proxy.requests
             for outcome in frame.message.outcomes.outcomes
-            if outcome.job_id == job_id
+            if job_id in outcome.job_ids
         ]
 
     def answers(self, job_id: str) -> list[str]:
-        """The service's answers to them, without the prefix."""
+        """The service's answers to them for this job, without the prefix."""
         acks = [ack for frame in self.proxy.responses for ack in frame.message.outcome_acks.acks]
         return [
-            pb.OutcomeStatus.Name(ack.status).removeprefix("OUTCOME_STATUS_") for ack in acks if ack.job_id == job_id
+            pb.OutcomeStatus.Name(ack.status).removeprefix("OUTCOME_STATUS_")
+            for ack in acks
+            for named in ack.job_ids
+            if named == job_id
         ]
 
     def until(self, check: Callable[[], T], what: str, within: float = 15.0) -> T:

@@ -78,11 +78,7 @@ class Racer:
             mark = done + min(start + lead, BATCH - CANCELLERS)
             async with self._told:
                 await self._told.wait_for(lambda mark=mark: len(self.cancels) >= mark)
-            outcomes = [
-                pb.Outcome(job_id=run.job_id, lease_token=run.lease_token, completed=pb.Completed(result_json="1"))
-                for run in runs[start : start + 10]
-            ]
-            await call.write(pb.WorkRequest(outcomes=pb.Outcomes(outcomes=outcomes)))
+            await call.write(pb.WorkRequest(outcomes=completed(runs[start : start + 10])))
 
     async def _cancel(self, runs: Any) -> None:
         for run in runs:
@@ -98,7 +94,8 @@ class Racer:
     async def _read(self, call: Any) -> None:
         while (message := await call.read()) is not aio.EOF:
             for ack in message.outcome_acks.acks:
-                self.acks[ack.job_id] = pb.OutcomeStatus.Name(ack.status).removeprefix("OUTCOME_STATUS_")
+                status = pb.OutcomeStatus.Name(ack.status).removeprefix("OUTCOME_STATUS_")
+                self.acks |= dict.fromkeys(ack.job_ids, status)
             for run in message.assignments.assignments:
                 self._runs.put_nowait(run)
             await self._notify()
@@ -106,6 +103,19 @@ class Racer:
     async def _notify(self) -> None:
         async with self._told:
             self._told.notify_all()
+
+
+def completed(runs: list[pb.Assignment]) -> pb.Outcomes:
+    """With one outcome for the runs of each lease: some of those that share it are cancelled, others are not."""
+    by_lease: dict[str, list[str]] = {}
+    for run in runs:
+        by_lease.setdefault(run.lease_token, []).append(run.job_id)
+    return pb.Outcomes(
+        outcomes=[
+            pb.Outcome(job_ids=job_ids, lease_token=token, completed=pb.Completed(result_json="1"))
+            for token, job_ids in by_lease.items()
+        ]
+    )
 
 
 def test_cancel_against_complete_thousands_of_times(fresh_database: str, tmp_path: Path) -> None:

@@ -191,7 +191,7 @@ def test_whatever_is_said_again_is_answered_and_changes_nothing(calls: Calls, qu
     error = pb.Failed()
     error.error.code = "BROKEN"
     said = [
-        pb.Outcome(job_id=run.job_id, lease_token=run.lease_token, **result)
+        pb.Outcome(job_ids=[run.job_id], lease_token=run.lease_token, **result)
         for run, result in zip(
             runs,
             itertools.cycle(
@@ -212,16 +212,44 @@ def test_whatever_is_said_again_is_answered_and_changes_nothing(calls: Calls, qu
         replayed = chance.sample(said, 5)
         again.send(outcomes=pb.Outcomes(outcomes=replayed))
         again.heartbeat(*chance.sample(runs, 5))
-    answers = [ack.status for message in await_answers(again, 150) for ack in message.outcome_acks.acks]
-    assert set(answers) == {pb.OUTCOME_STATUS_ALREADY_COMMITTED}
+    assert {status for _, status in await_answers(again, 150)} == {"ALREADY_COMMITTED"}
     assert {state for _, state in again.lease_states} == {"LOST"}
     assert [calls.get(run.job_id) for run in runs] == before
     again.cut()
 
 
-def await_answers(worker: RawWorker, count: int) -> list[pb.WorkResponse]:
-    def enough() -> bool:
-        return sum(len(message.outcome_acks.acks) for message in list(worker.messages)) >= count
+def test_each_job_that_an_outcome_names_is_answered_for_itself(calls: Calls, queue: str) -> None:
+    """I3: three runs of one lease share an outcome, with a job that is not held; twice, since it may be said again."""
+    ids = calls.enqueue(*(new_job(queue, n) for n in range(3)))
+    (stranger,) = calls.enqueue(new_job(f"{queue}-of-others"))
+    worker = RawWorker(calls, queue)
+    worker.await_welcome()
+    worker.capacity(3)
+    (token,) = {run.lease_token for run in worker.await_jobs(3)}
+    outcome = pb.Outcome(job_ids=[stranger, *ids], lease_token=token, completed=pb.Completed(result_json="1"))
+    for answered in (4, 8):
+        worker.send(outcomes=pb.Outcomes(outcomes=[outcome]))
+        await_answers(worker, answered)
+    worker.send(goodbye=pb.Goodbye(reason="all is said"))
+    worker.half_close()
+    assert worker.await_end() is None
+    told = await_answers(worker, 8)
+    assert sorted(told[:4]) == sorted([(stranger, "STALE"), *((job_id, "COMMITTED") for job_id in ids)])
+    assert sorted(told[4:]) == sorted([(stranger, "STALE"), *((job_id, "ALREADY_COMMITTED") for job_id in ids)])
+    assert [calls.job(job_id).result_json for job_id in ids] == ["1"] * 3
+    assert calls.state(stranger) == "pending"
 
-    eventually_blocking(enough, within=20, what=f"{count} answers")
-    return list(worker.messages)
+
+def await_answers(worker: RawWorker, count: int) -> list[tuple[str, str]]:
+    """(job id, status without the prefix) of every answer in order, once there are so many."""
+
+    def answers() -> list[tuple[str, str]]:
+        return [
+            (job_id, pb.OutcomeStatus.Name(ack.status).removeprefix("OUTCOME_STATUS_"))
+            for message in list(worker.messages)
+            for ack in message.outcome_acks.acks
+            for job_id in ack.job_ids
+        ]
+
+    eventually_blocking(lambda: len(answers()) >= count, within=20, what=f"{count} answers")
+    return answers()

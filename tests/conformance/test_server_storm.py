@@ -89,7 +89,7 @@ class Member:
     async def _finish_when_told(self, call: Any) -> None:
         await self.finish.wait()
         assert self.run is not None
-        outcome = pb.Outcome(job_id=self.run.job_id, lease_token=self.run.lease_token, completed=pb.Completed())
+        outcome = pb.Outcome(job_ids=[self.run.job_id], lease_token=self.run.lease_token, completed=pb.Completed())
         with contextlib.suppress(aio.AioRpcError, asyncio.InvalidStateError):
             await call.write(pb.WorkRequest(outcomes=pb.Outcomes(outcomes=[outcome])))
 

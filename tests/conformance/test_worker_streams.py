@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import grpc
@@ -232,7 +232,7 @@ def answered_instead(scene: Scene, status: pb.OutcomeStatus.ValueType, times: in
         if outcomes and left[0]:
             left[0] -= 1
             acks = [
-                pb.OutcomeAck(job_id=each.job_id, lease_token=each.lease_token, status=status, detail="by the test")
+                pb.OutcomeAck(job_ids=each.job_ids, lease_token=each.lease_token, status=status, detail="by the test")
                 for each in outcomes
             ]
             frame.stream.answer(pb.WorkResponse(outcome_acks=pb.OutcomeAcks(acks=acks)))
@@ -260,6 +260,46 @@ def test_an_outcome_that_is_bad_is_replaced_by_another(scene: Scene) -> None:
     scene.await_ended(job, "failed")
     kinds = [outcome.WhichOneof("result") for _, outcome in scene.outcomes(job)]
     assert kinds == ["completed", "failed"]
+
+
+def retry_for(jobs: Sequence[str]) -> Rule:
+    """Keeps the first outcomes of these jobs of one lease from the service; one RETRY answers them once all have come."""
+    kept: list[str] = []
+
+    def rule(frame: Frame) -> Iterator[Message]:
+        for outcome in frame.message.outcomes.outcomes:
+            new = [job for job in outcome.job_ids if job in jobs and job not in kept]
+            outcome.job_ids[:] = [job for job in outcome.job_ids if job not in new]
+            kept.extend(new)
+            if new and len(kept) == len(jobs):
+                ack = pb.OutcomeAck(job_ids=kept, lease_token=outcome.lease_token, status=RETRY)
+                frame.stream.answer(pb.WorkResponse(outcome_acks=pb.OutcomeAcks(acks=[ack])))
+        left = pb.Outcomes(outcomes=[outcome for outcome in frame.message.outcomes.outcomes if outcome.job_ids])
+        frame.message.ClearField("outcomes")
+        if left.outcomes:
+            frame.message.outcomes.CopyFrom(left)
+        yield frame.message
+
+    return rule
+
+
+@pytest.mark.parametrize("count", [3, 1], ids=["all jobs of a lease", "one of them"])
+def test_an_answer_is_one_for_each_job_that_it_names_and_for_no_other(scene: Scene, count: int) -> None:
+    """The service may join the answers of a lease, and answer an outcome that several jobs share part by part."""
+    jobs = [scene.enqueue("echo") for _ in range(3)]
+    again = jobs[:count]
+    scene.proxy.on_request = retry_for(again)
+    worker = scene.start(slots=3)
+    for job in jobs:
+        scene.await_ended(job)
+    said = [scene.outcomes(job) for job in jobs]
+    assert len({outcome.lease_token for of_job in said for _, outcome in of_job}) == 1, "they were handed out together"
+    assert [len(of_job) for of_job in said] == [2 if job in again else 1 for job in jobs]
+    assert [scene.answers(job) for job in jobs] == [["COMMITTED"]] * 3
+    worker.terminate()
+    assert worker.wait(15) == 0
+    (stream,) = scene.proxy.streams
+    assert stream.status == (grpc.StatusCode.OK, ""), "it leaves in good order, since each of its outcomes is answered"
 
 
 def test_a_step_that_was_not_stored_is_sent_again_after_a_wait(scene: Scene) -> None:
@@ -340,7 +380,7 @@ def test_a_lease_that_it_never_had_does_not_disturb_it(scene: Scene) -> None:
         yield frame.message
         status = pb.LeaseStatus(lease_token="0" * 36, job_id="1" * 36, state=pb.LEASE_STATE_LOST)
         newer = pb.LeaseStatus(lease_token="0" * 36, job_id="1" * 36, state=77)
-        ack = pb.OutcomeAck(job_id="1" * 36, lease_token="0" * 36, status=pb.OUTCOME_STATUS_STALE)
+        ack = pb.OutcomeAck(job_ids=["1" * 36], lease_token="0" * 36, status=pb.OUTCOME_STATUS_STALE)
         yield pb.WorkResponse(
             cancel=pb.Cancel(leases=[status, newer]),
             outcome_acks=pb.OutcomeAcks(acks=[ack]),

@@ -195,7 +195,7 @@ def test_a_message_over_the_cap_is_resource_exhausted_also_on_the_stream(calls: 
     worker.await_welcome()
     token = str(uuid.uuid4())
     outcome = work_service_pb2.Outcome(
-        job_id=token, lease_token=token, completed=work_service_pb2.Completed(result_json="1" * 5 * MIB)
+        job_ids=[token], lease_token=token, completed=work_service_pb2.Completed(result_json="1" * 5 * MIB)
     )
     worker.send(outcomes=work_service_pb2.Outcomes(outcomes=[outcome]))
     refusal = worker.await_end()

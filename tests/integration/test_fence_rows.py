@@ -234,7 +234,9 @@ FENCES: dict[str, tuple[Scenario, *tuple[Mutation, ...]]] = {
     "end_runs: unfinished": (fail, Mutation(f"{SQL}/end_runs.sql", UNFINISHED, "")),
     "complete_and_claim: ends what is unfinished": (
         complete_and_claim,
-        Mutation(f"{SQL}/complete_and_claim.sql", "WHERE j.id = r.id AND j.finished_at IS NULL", "WHERE j.id = r.id"),
+        Mutation(
+            f"{SQL}/complete_and_claim.sql", "AND j.finished_at IS NULL\n    RETURNING j.id", "\n    RETURNING j.id"
+        ),
     ),
     "complete_and_claim: claims what is there": (
         claim_after_complete,

@@ -191,10 +191,9 @@ async def work(core: HookedCore, session: Session, overseer: Overseer) -> None:
     while True:
         await session.wake.wait()
         for item in session.take().assignments:
-            session.unanswered += 1
             overseer.room[session.id] += 1
             act = EndRun(item.job.id, item.lease_token, Completed("null"), session.answer_outcome)
-            core.active.desk.session_outcome(session, item.job, act)
+            core.active.desk.session_outcomes(session, [(item.job, act)])
         await asyncio.sleep(0)
 
 

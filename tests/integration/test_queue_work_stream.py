@@ -97,7 +97,7 @@ def test_one_message_may_set_several_fields_and_they_are_done_in_their_order(cal
     worker, (run,) = worker_with_jobs(calls, queue, 1)
     held = work_service_pb2.HeldLeases(lease_token=run.lease_token, job_ids=[run.job_id])
     outcome = work_service_pb2.Outcome(
-        job_id=run.job_id, lease_token=run.lease_token, completed=work_service_pb2.Completed(result_json="1")
+        job_ids=[run.job_id], lease_token=run.lease_token, completed=work_service_pb2.Completed(result_json="1")
     )
     worker.send(
         outcomes=work_service_pb2.Outcomes(outcomes=[outcome]), heartbeat=work_service_pb2.Heartbeat(held=[held])
@@ -164,6 +164,40 @@ def test_a_bad_item_is_answered_in_its_place_and_the_stream_goes_on(calls: Calls
 
 def answers(worker: RawWorker) -> list[tuple[int, str]]:
     return [(ack.status, ack.detail) for message in list(worker.messages) for ack in message.outcome_acks.acks]
+
+
+def test_an_outcome_that_names_nobody_or_a_job_twice_harms_nothing(calls: Calls, queue: str):
+    worker, (run,) = worker_with_jobs(calls, queue, 1)
+    names = [[], [run.job_id, run.job_id, "nobody"]]
+    worker.send(
+        outcomes=work_service_pb2.Outcomes(
+            outcomes=[
+                work_service_pb2.Outcome(
+                    job_ids=job_ids, lease_token=run.lease_token, completed=work_service_pb2.Completed()
+                )
+                for job_ids in names
+            ]
+        )
+    )
+    eventually_blocking(lambda: len(told(worker)) == 4)
+    assert sorted(told(worker)) == [
+        ("", "INVALID"),
+        (run.job_id, "ALREADY_COMMITTED"),
+        (run.job_id, "COMMITTED"),
+        ("nobody", "INVALID"),
+    ]
+    assert calls.state(run.job_id) == "succeeded"
+    worker.cut()
+
+
+def told(worker: RawWorker) -> list[tuple[str, str]]:
+    """(job id, status) of every answer; an empty id where an answer names no job."""
+    acks = [ack for message in list(worker.messages) for ack in message.outcome_acks.acks]
+    return [
+        (job_id, work_service_pb2.OutcomeStatus.Name(ack.status).removeprefix("OUTCOME_STATUS_"))
+        for ack in acks
+        for job_id in ack.job_ids or ("",)
+    ]
 
 
 def test_steps_are_answered_one_by_one(calls: Calls, queue: str):

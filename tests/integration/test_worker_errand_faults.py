@@ -2,10 +2,13 @@
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from jobline.client import AsyncJoblineClient, JobState
+from jobline.client.calls import Calls
+from jobline.v1 import work_service_pb2
 from jobline.worker import CancelReason, ErrandReport, Json, Run, pipeline, step
 from jobline_local.ports import free_port
 from support.errand_world import enqueue, errands, job_of, open_gate, states
@@ -112,3 +115,31 @@ async def test_the_active_service_is_found_behind_one_that_is_gone_and_a_standby
         assert await states(client, [job_id]) == ["succeeded"]
     finally:
         standby.kill()
+
+
+async def test_progress_that_its_outcome_has_overtaken_does_not_make_the_outcome_void(
+    service: QueueServiceUnderTest, client: AsyncJoblineClient, monkeypatch: pytest.MonkeyPatch
+):
+    """The report arrives when the run has ended, and is answered before the outcome is."""
+    ended, refused = asyncio.Event(), asyncio.Event()
+    call = Calls.unary
+
+    async def overtaken(calls: Calls, method: Any, request: Any, **options: Any) -> Any:
+        if isinstance(request, work_service_pb2.ReportProgressRequest) and not request.steps:
+            await ended.wait()
+            try:
+                return await call(calls, method, request, **options)
+            finally:
+                refused.set()
+        answer = await call(calls, method, request, **options)
+        if isinstance(request, work_service_pb2.CompleteJobRequest):
+            ended.set()
+            await refused.wait()
+            for _ in range(20):
+                await asyncio.sleep(0)  # the session hears of the refusal
+        return answer
+
+    monkeypatch.setattr(Calls, "unary", overtaken)
+    await enqueue(client, 1)
+    async with errands(service.address, open_gate()) as runner:
+        assert await asyncio.wait_for(runner.run("test"), 30) == ErrandReport(1, 1, 0, complete=True)

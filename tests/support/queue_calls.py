@@ -295,13 +295,17 @@ class RawWorker:
 
     def outcome(self, run: work_pb.Assignment, **result: Any) -> None:
         """`completed=Completed()`, `failed=…`; nothing is an outcome without a result."""
-        outcome = work_pb.Outcome(job_id=run.job_id, lease_token=run.lease_token, **result)
+        outcome = work_pb.Outcome(job_ids=[run.job_id], lease_token=run.lease_token, **result)
         self.send(outcomes=work_pb.Outcomes(outcomes=[outcome]))
 
     def complete(self, *runs: work_pb.Assignment) -> None:
+        """With one outcome for those of each lease."""
+        by_lease: dict[str, list[str]] = {}
+        for run in runs:
+            by_lease.setdefault(run.lease_token, []).append(run.job_id)
         outcomes = [
-            work_pb.Outcome(job_id=run.job_id, lease_token=run.lease_token, completed=work_pb.Completed())
-            for run in runs
+            work_pb.Outcome(job_ids=job_ids, lease_token=token, completed=work_pb.Completed())
+            for token, job_ids in by_lease.items()
         ]
         self.send(outcomes=work_pb.Outcomes(outcomes=outcomes))
 
@@ -323,7 +327,11 @@ class RawWorker:
     def acks(self) -> dict[str, str]:
         """Job id → the last status of its outcome, without the prefix."""
         acks = [ack for message in list(self.messages) for ack in message.outcome_acks.acks]
-        return {ack.job_id: work_pb.OutcomeStatus.Name(ack.status).removeprefix("OUTCOME_STATUS_") for ack in acks}
+        return {
+            job_id: work_pb.OutcomeStatus.Name(ack.status).removeprefix("OUTCOME_STATUS_")
+            for ack in acks
+            for job_id in ack.job_ids
+        }
 
     @property
     def heartbeat_acks(self) -> int:

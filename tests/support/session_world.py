@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from jobline.v1 import work_service_pb2 as pb
 from jobline.worker.backlog import Backlog
+from jobline.worker.results import NO_RESULT, Ending
 from jobline.worker.run import Delivery
 from jobline.worker.session import Session
 
@@ -68,11 +69,11 @@ class World:
         self.session.tick(self.now)
 
     def end(self, *job_ids: str, token: str = "t") -> None:
-        self.session.ended([pb.Outcome(job_id=j, lease_token=token, completed=pb.Completed()) for j in job_ids])
+        self.session.ended([Ending(token, job_id, NO_RESULT) for job_id in job_ids])
 
     def answer(self, *job_ids: str, status: pb.OutcomeStatus.ValueType = pb.OUTCOME_STATUS_COMMITTED) -> None:
-        acks = [pb.OutcomeAck(job_id=job_id, lease_token="t", status=status) for job_id in job_ids]
-        self.session.receive(pb.WorkResponse(outcome_acks=pb.OutcomeAcks(acks=acks)), self.now)
+        ack = pb.OutcomeAck(job_ids=job_ids, lease_token="t", status=status)
+        self.session.receive(pb.WorkResponse(outcome_acks=pb.OutcomeAcks(acks=[ack])), self.now)
 
     def lease_says(self, job_id: str, state: pb.LeaseState.ValueType) -> None:
         status = pb.LeaseStatus(lease_token="t", job_id=job_id, state=state)
@@ -84,4 +85,4 @@ class World:
 
 def outcomes(request: pb.WorkRequest | None) -> list[str]:
     assert request is not None
-    return [outcome.job_id for outcome in request.outcomes.outcomes]
+    return [job_id for outcome in request.outcomes.outcomes for job_id in outcome.job_ids]

@@ -4,6 +4,7 @@ import asyncio
 
 from jobline.v1 import work_service_pb2 as pb
 from jobline.worker.cancel import CancelReason
+from jobline.worker.results import NO_RESULT, Ending
 from jobline.worker.run import Delivery
 from support.session_world import World, outcomes
 
@@ -116,10 +117,13 @@ def test_the_outcome_of_a_step_that_nothing_interrupts_is_told_although_the_leas
     world.lease_says("a", pb.LEASE_STATE_LOST)
     assert delivery.cancel.reason is CancelReason.LOST
     assert list(world.session.hello().hello.held) == []
-    world.session.ended_regardless(outcome := pb.Outcome(job_id="a", lease_token="t", completed=pb.Completed()))
+    world.session.ended_regardless(Ending("t", "a", NO_RESULT))
     assert [outcomes(request) for request in world.messages()] == [["a"]]
     world.session.stream_ended()
-    assert list(world.connect().outcomes.outcomes) == [outcome]
+    again = world.connect().outcomes
+    assert list(again.outcomes) == [
+        pb.Outcome(job_ids=["a"], lease_token="t", completed=pb.Completed(result_json="null"))
+    ]
     world.session.finish()
     assert not world.session.done
     world.answer("a", status=pb.OUTCOME_STATUS_STALE)
@@ -132,7 +136,7 @@ def test_the_outcome_of_a_step_that_nothing_interrupts_outlives_the_loss_of_its_
     world.connect()
     delivery = world.begin("a")
     delivery.uninterrupted = delivery.ended = True
-    world.session.ended_regardless(pb.Outcome(job_id="a", lease_token="t", completed=pb.Completed()))
+    world.session.ended_regardless(Ending("t", "a", NO_RESULT))
     world.messages()
     world.session.stream_ended()
     lost = pb.LeaseStatus(lease_token="t", job_id="a", state=pb.LEASE_STATE_LOST)

@@ -91,7 +91,9 @@ export class Session {
 
   receive(message, now) {
     if (message.welcome) this.#welcome(message.welcome, now);
-    for (const ack of message.outcome_acks?.acks ?? []) this.#outcomeAck(ack, now);
+    for (const { job_ids, lease_token, status, detail } of message.outcome_acks?.acks ?? []) {
+      for (const job_id of job_ids) this.#outcomeAnswered(`${lease_token} ${job_id}`, status, detail, now);
+    }
     for (const ack of message.report_acks?.steps ?? []) this.#stepAck(ack, now);
     for (const status of message.heartbeat_ack?.leases ?? []) this.#status(status, true);
     for (const status of message.cancel?.leases ?? []) this.#status(status, false);
@@ -172,7 +174,8 @@ export class Session {
       bytes += Buffer.byteLength(job.outcome.completed?.result_json ?? '') + 200;
       if (outcomes.length && (bytes > MOST_BYTES || outcomes.length === MOST_OUTCOMES)) break;
       job.sent = true;
-      outcomes.push({ ...job.name, ...job.outcome });
+      const { job_id, lease_token } = job.name;
+      outcomes.push({ job_ids: [job_id], lease_token, ...job.outcome }); // one for each run, which is simple
     }
     return outcomes.length ? { outcomes } : null;
   }
@@ -223,8 +226,7 @@ export class Session {
     }
   }
 
-  #outcomeAck({ job_id, lease_token, status, detail }, now) {
-    const key = `${lease_token} ${job_id}`;
+  #outcomeAnswered(key, status, detail, now) {
     const job = this.#jobs.get(key);
     if (!job?.sent) return;
     if (status === 'OUTCOME_STATUS_RETRY') {

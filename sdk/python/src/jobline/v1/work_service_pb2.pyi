@@ -429,19 +429,26 @@ Global___Outcomes: _TypeAlias = Outcomes  # noqa: Y015
 
 @_typing.final
 class Outcome(_message.Message):
-    """How a run ended. Keep it until it is answered, and send it again after a reconnect or when told RETRY."""
+    """How a run ended. Keep it until it is answered, and send it again after a reconnect or when told RETRY.
+
+    Runs of one lease that ended alike may share an outcome, as runs of short jobs mostly do. It means what an outcome for
+    each of them would, and each is answered for itself.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    JOB_ID_FIELD_NUMBER: _builtins.int
+    JOB_IDS_FIELD_NUMBER: _builtins.int
     LEASE_TOKEN_FIELD_NUMBER: _builtins.int
     COMPLETED_FIELD_NUMBER: _builtins.int
     FAILED_FIELD_NUMBER: _builtins.int
     CANCELLED_FIELD_NUMBER: _builtins.int
     SNOOZED_FIELD_NUMBER: _builtins.int
     RELEASED_FIELD_NUMBER: _builtins.int
-    job_id: _builtins.str
     lease_token: _builtins.str
+    @_builtins.property
+    def job_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """At least one."""
+
     @_builtins.property
     def completed(self) -> Global___Completed: ...
     @_builtins.property
@@ -455,7 +462,7 @@ class Outcome(_message.Message):
     def __init__(
         self,
         *,
-        job_id: _builtins.str = ...,
+        job_ids: _abc.Iterable[_builtins.str] | None = ...,
         lease_token: _builtins.str = ...,
         completed: Global___Completed | None = ...,
         failed: Global___Failed | None = ...,
@@ -465,7 +472,7 @@ class Outcome(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["cancelled", b"cancelled", "completed", b"completed", "failed", b"failed", "released", b"released", "result", b"result", "snoozed", b"snoozed"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cancelled", b"cancelled", "completed", b"completed", "failed", b"failed", "job_id", b"job_id", "lease_token", b"lease_token", "released", b"released", "result", b"result", "snoozed", b"snoozed"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cancelled", b"cancelled", "completed", b"completed", "failed", b"failed", "job_ids", b"job_ids", "lease_token", b"lease_token", "released", b"released", "result", b"result", "snoozed", b"snoozed"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_result: _TypeAlias = _typing.Literal["completed", "failed", "cancelled", "snoozed", "released"]  # noqa: Y015
     _WhichOneofArgType_result: _TypeAlias = _typing.Literal["result", b"result"]  # noqa: Y015
@@ -966,28 +973,33 @@ Global___OutcomeAcks: _TypeAlias = OutcomeAcks  # noqa: Y015
 
 @_typing.final
 class OutcomeAck(_message.Message):
+    """The answer to outcomes of jobs of one lease. It may join what was said in several, and answer a part of one that several
+    jobs share; each job that was named is answered once.
+    """
+
     DESCRIPTOR: _descriptor.Descriptor
 
-    JOB_ID_FIELD_NUMBER: _builtins.int
+    JOB_IDS_FIELD_NUMBER: _builtins.int
     LEASE_TOKEN_FIELD_NUMBER: _builtins.int
     STATUS_FIELD_NUMBER: _builtins.int
     DETAIL_FIELD_NUMBER: _builtins.int
-    job_id: _builtins.str
     lease_token: _builtins.str
     status: Global___OutcomeStatus.ValueType
     detail: _builtins.str
     """For INVALID: what was wrong."""
+    @_builtins.property
+    def job_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     def __init__(
         self,
         *,
-        job_id: _builtins.str = ...,
+        job_ids: _abc.Iterable[_builtins.str] | None = ...,
         lease_token: _builtins.str = ...,
         status: Global___OutcomeStatus.ValueType = ...,
         detail: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["detail", b"detail", "job_id", b"job_id", "lease_token", b"lease_token", "status", b"status"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["detail", b"detail", "job_ids", b"job_ids", "lease_token", b"lease_token", "status", b"status"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

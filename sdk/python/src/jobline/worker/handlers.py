@@ -15,11 +15,10 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from jobline.channel import grpc_loop
-from jobline.v1 import work_service_pb2
 from jobline.worker.backlog import Backlog
 from jobline.worker.cancel import CancelReason, CancelToken
 from jobline.worker.lanes import Lanes
-from jobline.worker.results import Failed, GivenBack, RunResult, Succeeded, outcome_of
+from jobline.worker.results import Ending, Failed, GivenBack, Lost, RunResult, Succeeded
 from jobline.worker.run import Delivery
 from jobline.worker.session import Session
 
@@ -29,7 +28,7 @@ log = logging.getLogger(__name__)
 
 #: Seconds that interrupted handlers get to end.
 _INTERRUPT_GRACE = 5.0
-#: Outcomes that are handed over without waiting for the end of the loop's turn.
+#: Endings that are handed over without waiting for the end of the loop's turn.
 _HAND_OVER = 128
 
 
@@ -69,7 +68,7 @@ class Handlers:
         )
         self._loop: asyncio.AbstractEventLoop | None = None
         self._lanes: list[Lanes] = []
-        self._ended: list[work_service_pb2.Outcome] = []
+        self._ended: list[Ending] = []
 
     def start(self, run: Callable[[Delivery], Awaitable[RunResult]]) -> None:
         """From now on jobs that arrive are run. To be called once, in the loop of the handlers."""
@@ -156,18 +155,18 @@ class Handlers:
         self._report(delivery, GivenBack("the worker shut down"))
 
     def _report(self, delivery: Delivery, result: RunResult) -> None:
-        """A run has ended. Outcomes of one turn of the loop are handed over together, up to 128: so the service commits
+        """A run has ended. Those of one turn of the loop are handed over together, up to 128: so the service commits
         the first of a batch while the rest of it still runs."""
         if delivery.ended:
             return
         delivery.ended = True
-        outcome = outcome_of(result, delivery.job_id, delivery.lease_token)
-        if outcome is None:
+        if isinstance(result, Lost):
             return
+        ending = Ending(delivery.lease_token, delivery.job_id, result)
         if delivery.uninterrupted and isinstance(result, Succeeded | Failed):
-            self._grpc.post(self.session.ended_regardless, outcome)
+            self._grpc.post(self.session.ended_regardless, ending)
             return
-        self._ended.append(outcome)
+        self._ended.append(ending)
         if len(self._ended) == 1 and self._loop is not None:
             self._loop.call_soon(self.hand_over)
         elif len(self._ended) >= _HAND_OVER:

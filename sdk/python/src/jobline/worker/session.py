@@ -27,7 +27,7 @@ What is said, and when
                 leases that have had neither outcome nor heartbeat for a second get theirs then: the receipt; and those
                 of runs that ask whether they still hold them, at once.
     reports     steps at once, progress at most ten times a second, except the first of a step, which goes at once.
-    outcomes    all that wait, up to 1000 and 1 MiB.
+    outcomes    all that wait, up to 1000 runs and 1 MiB; runs of one lease that ended alike share one.
     goodbye     once for each stream, when leaving.
 
 What is trusted
@@ -71,7 +71,7 @@ from jobline.worker.cancel import CancelReason
 from jobline.worker.leases import LeaseChanges, Leases
 from jobline.worker.outcome import OutcomeBuffer
 from jobline.worker.reports import ReportBuffer
-from jobline.worker.results import GivenBack, outcome_of
+from jobline.worker.results import Ending, GivenBack, fill_outcomes
 from jobline.worker.run import Delivery, Terms
 
 __all__ = ["Session"]
@@ -135,16 +135,16 @@ class Session:
 
     # ---- for the worker -----------------------------------------------------------------------------------------
 
-    def ended(self, outcomes: Iterable[work_service_pb2.Outcome]) -> None:
-        """Runs have ended; their outcomes are told as long as their leases are held."""
-        for outcome in outcomes:
-            if self.leases.holds(outcome.lease_token, outcome.job_id):
-                self.outcomes.add(outcome)
+    def ended(self, endings: Iterable[Ending]) -> None:
+        """Runs have ended; it is told as long as their leases are held."""
+        for ending in endings:
+            if self.leases.holds(ending.lease_token, ending.job_id):
+                self.outcomes.add(ending)
         self._look()
 
-    def ended_regardless(self, outcome: work_service_pb2.Outcome) -> None:
-        """A run has ended with a step that nothing interrupts: its outcome is told whether its lease is held or not."""
-        self.outcomes.add(outcome)
+    def ended_regardless(self, ending: Ending) -> None:
+        """A run has ended with a step that nothing interrupts: it is told whether its lease is held or not."""
+        self.outcomes.add(ending)
         self._look()
 
     def leave(self, reason: str) -> None:
@@ -190,7 +190,7 @@ class Session:
         if self.reports.ready(now) and (reports := self.reports.take(now, _MOST_BYTES)):
             request.reports.CopyFrom(reports)
         if self.outcomes.ready(now):
-            request.outcomes.outcomes.extend(self.outcomes.take(now, _MOST, _MOST_BYTES))
+            fill_outcomes(request.outcomes, self.outcomes.take(now, _MOST, _MOST_BYTES))
         if self._leaving is not None and not self._goodbye_said:
             self._goodbye_said = True
             request.goodbye.reason = self._leaving
@@ -286,20 +286,22 @@ class Session:
         self._apply(self.leases.apply(welcome.leases, is_answer=False))
 
     def _receive_outcome_ack(self, ack: work_service_pb2.OutcomeAck, now: float) -> None:
-        answer = self.outcomes.answer(ack, now)
-        if answer.complaint:
-            log.error("%s", answer.complaint)
-        if answer.settled:
-            self.leases.end(ack.lease_token, ack.job_id)
+        token, status, detail = ack.lease_token, ack.status, ack.detail
+        for job_id in ack.job_ids:
+            answer = self.outcomes.answer(token, job_id, status, detail, now)
+            if answer.complaint:
+                log.error("%s", answer.complaint)
+            if answer.settled:
+                self.leases.end(token, job_id)
 
     def _receive_assignments(self, assignments: Iterable[work_service_pb2.Assignment], now: float) -> None:
         for assignment in assignments:
-            if self.leases.holds(assignment.lease_token, assignment.job_id):
+            queue = assignment.queue
+            delivery = Delivery(assignment, self._terms.get(queue) or Terms(), now)
+            if self.leases.holds(delivery.lease_token, delivery.job_id):
                 continue  # it is here already
-            terms = self._terms.get(assignment.queue) or Terms()
-            delivery = Delivery(assignment, terms, now)
             self.leases.add(delivery, now)
-            backlog = self._backlogs.get(assignment.queue)
+            backlog = self._backlogs.get(queue)
             if backlog is None or self._leaving is not None:
                 self._release(delivery, "the worker is leaving")
             else:
@@ -329,6 +331,4 @@ class Session:
 
     def _release(self, delivery: Delivery, reason: str) -> None:
         delivery.ended = True
-        outcome = outcome_of(GivenBack(reason), delivery.job_id, delivery.lease_token)
-        assert outcome is not None
-        self.outcomes.add(outcome)
+        self.outcomes.add(Ending(delivery.lease_token, delivery.job_id, GivenBack(reason)))

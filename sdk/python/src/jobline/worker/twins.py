@@ -128,7 +128,8 @@ class Twins:
         for step in request.reports.steps:
             self._begin(self._step(step))
         for outcome in request.outcomes.outcomes:
-            self._begin(self._end(outcome))
+            for job_id in outcome.job_ids:
+                self._begin(self._end(job_id, outcome))
 
     def _begin(self, call: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(call)
@@ -152,6 +153,9 @@ class Twins:
                 self._round += 1
                 self._session.heartbeats_lost()
             else:
+                for status in response.leases:
+                    if self._is_told(status.lease_token, status.job_id):
+                        status.state = pb.LEASE_STATE_HELD
                 self._hear(heartbeat_ack=pb.HeartbeatAck(leases=response.leases))
 
     async def _progress(self, report: pb.ProgressReport) -> None:
@@ -193,26 +197,34 @@ class Twins:
             self._push(request, state)
 
     def _push(self, request: pb.ReportProgressRequest, state: pb.LeaseState.ValueType) -> None:
+        if self._is_told(request.lease_token, request.job_id):
+            return
         status = pb.LeaseStatus(lease_token=request.lease_token, job_id=request.job_id, state=state)
         self._hear(cancel=pb.Cancel(leases=[status]))
 
-    async def _end(self, outcome: pb.Outcome) -> None:
-        key = outcome.lease_token, outcome.job_id
+    def _is_told(self, token: str, job_id: str) -> bool:
+        """Whether an outcome is on its way: its answer says what becomes of the run. Calls overtake one another, and one that
+        comes after the outcome is told that the lease is over, as it is, while the outcome's answer may still be under way.
+        """
+        return (token, job_id) in self._first_told
+
+    async def _end(self, job_id: str, outcome: pb.Outcome) -> None:
+        key = outcome.lease_token, job_id
         first_told = self._first_told.setdefault(key, time.monotonic())
-        status, detail = await self._told(outcome)
+        status, detail = await self._told(job_id, outcome)
         if status == pb.OUTCOME_STATUS_RETRY and time.monotonic() - first_told > self._patience:
-            log.warning("job %s: its outcome was not answered for as long as its lease lasts", outcome.job_id)
+            log.warning("job %s: its outcome was not answered for as long as its lease lasts", job_id)
             status = pb.OUTCOME_STATUS_STALE
         if status in _COUNTS:
             self.counted[outcome.WhichOneof("result") or ""] += 1
         if status in _FINAL:
             del self._first_told[key]
-        ack = pb.OutcomeAck(job_id=outcome.job_id, lease_token=outcome.lease_token, status=status, detail=detail)
+        ack = pb.OutcomeAck(job_ids=[job_id], lease_token=outcome.lease_token, status=status, detail=detail)
         self._hear(outcome_acks=pb.OutcomeAcks(acks=[ack]))
 
-    async def _told(self, outcome: pb.Outcome) -> tuple[pb.OutcomeStatus.ValueType, str]:
+    async def _told(self, job_id: str, outcome: pb.Outcome) -> tuple[pb.OutcomeStatus.ValueType, str]:
         """The answer to an outcome, in the words of an OutcomeAck."""
-        call, request = _ending(outcome)
+        call, request = _ending(job_id, outcome)
         try:
             response = await self._calls.unary(call, request, idempotent=True, deadline=DEFAULT_DEADLINE)
         except StaleLease:
@@ -222,15 +234,15 @@ class Twins:
         except (InvalidField, TooLarge) as error:
             return pb.OUTCOME_STATUS_INVALID, str(error)
         except JoblineError as error:
-            log.warning("the outcome of job %s is not answered: %s", outcome.job_id, error)
+            log.warning("the outcome of job %s is not answered: %s", job_id, error)
             return pb.OUTCOME_STATUS_RETRY, ""
         return response.status, ""
 
 
-def _ending(outcome: pb.Outcome) -> tuple[_EndRun, Any]:
+def _ending(job_id: str, outcome: pb.Outcome) -> tuple[_EndRun, Any]:
     """The call that ends a run this way. There is none for `cancelled`: to give back a job whose cancel was requested
     cancels it."""
-    job_id, token = outcome.job_id, outcome.lease_token
+    token = outcome.lease_token
     match outcome.WhichOneof("result"):
         case "completed":
             completed = pb.CompleteJobRequest(

@@ -157,17 +157,19 @@ class WorkDesk:
         """Ends a run; answers after the commit."""
         self._finisher.put(EndRun(job_id, token, outcome, answer, actor))
 
-    def session_outcome(self, session: Session, job: LiveJob | None, act: EndRun) -> None:
-        """Ends a run that a session says has ended; `job` is the run's, if it is current.
+    def session_outcomes(self, session: Session, acts: Iterable[tuple[LiveJob | None, EndRun]]) -> None:
+        """Ends runs that a session says have ended, each with the run's job, if it is current.
 
         Its place in the session's capacity is free from now on, not from the commit on, so that the next claim is written
         while this end is. In a queue with a limit the end frees it: there the finisher claims what comes next.
         """
-        if job is not None and not self._dispatcher.queue(job.queue).limited:
-            act.freed = job.queue
-            session.free(job.queue)
-            self._claimer.wake()
-        self._finisher.put(act)
+        for job, act in acts:
+            session.unanswered += 1
+            if job is not None and not self._dispatcher.queue(job.queue).limited:
+                act.freed = job.queue
+                session.free(job.queue)
+                self._claimer.wake()
+            self._finisher.put(act)
 
     async def outcome_now(self, job_id: str, token: str, outcome: Outcome, actor: str) -> tuple[OutcomeStatus, str]:
         """Ends a run and waits for the answer."""

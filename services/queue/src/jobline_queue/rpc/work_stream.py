@@ -28,6 +28,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterator
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, cast
 
 from grpc.aio import EOF, InternalError  # type: ignore[attr-defined]  # the stubs leave EOF out
@@ -35,6 +37,7 @@ from grpc.aio import EOF, InternalError  # type: ignore[attr-defined]  # the stu
 from jobline.v1 import work_service_pb2 as pb
 from jobline_queue.core.errors import InvalidField, JoblineError, ProtocolViolation, TooLarge, invalid
 from jobline_queue.core.json_text import check_text
+from jobline_queue.core.live_job import LiveJob
 from jobline_queue.core.new_job import KIND
 from jobline_queue.core.policy import QUEUE_NAME
 from jobline_queue.dispatch.active import ActiveTerm
@@ -172,20 +175,26 @@ class WorkStream:
             self._desk.step(report.job_id, report.lease_token, name, output, seconds, answer)
 
     def _outcome(self, session: Session, message: pb.Outcome) -> None:
-        job_id, token = message.job_id, message.lease_token
-        # A run that memory knows has a job id and a token of the right form.
-        job = self._active.dispatcher.current_run(job_id, token)
-        if job is None and not (convert.is_uuid(job_id) and convert.is_uuid(token)):
-            session.acknowledge(job_id, token, OutcomeStatus.INVALID, "job_id, lease_token: expected canonical UUIDs")
+        token, job_ids = message.lease_token, message.job_ids
+        if not job_ids:
+            session.acknowledge("", token, OutcomeStatus.INVALID, "job_ids: expected at least one")
             return
         try:
             outcome = convert.outcome("outcome", message)
         except (InvalidField, TooLarge) as error:
-            session.acknowledge(job_id, token, OutcomeStatus.INVALID, str(error))
-        else:
-            session.unanswered += 1
-            act = EndRun(job_id, token, outcome, session.answer_outcome, self._actor)
-            self._desk.session_outcome(session, job, act)
+            for job_id in job_ids:
+                session.acknowledge(job_id, token, OutcomeStatus.INVALID, str(error))
+            return
+        acts: list[tuple[LiveJob | None, EndRun]] = []
+        for job_id in job_ids:
+            job = self._active.dispatcher.current_run(job_id, token)
+            # A run that memory knows has a job id and a token of the right form.
+            if job is None and not (convert.is_uuid(job_id) and convert.is_uuid(token)):
+                detail = "job_ids, lease_token: expected canonical UUIDs"
+                session.acknowledge(job_id, token, OutcomeStatus.INVALID, detail)
+                continue
+            acts.append((job, EndRun(job_id, token, outcome, session.answer_outcome, self._actor)))
+        self._desk.session_outcomes(session, acts)
 
     # ---- writing ----------------------------------------------------------------------------------------------------
 
@@ -295,15 +304,16 @@ def _messages(outbox: Outbox) -> Iterator[pb.WorkResponse]:
 
 
 def _add_outcome_acks(message: pb.WorkResponse, outbox: Outbox) -> None:
-    # Field by field: keyword arguments take twice as long, and there is one of these for every job.
-    add = message.outcome_acks.acks.add
-    for job_id, token, status, detail in outbox.outcome_acks:
-        ack = add()
-        ack.job_id = job_id
-        ack.lease_token = token
-        ack.status = cast("pb.OutcomeStatus.ValueType", status)
-        if detail:
-            ack.detail = detail
+    """The runs of a lease mostly end alike, and then have one answer."""
+    for (token, status, detail), answers in groupby(outbox.outcome_acks, key=_answer):
+        ack = message.outcome_acks.acks.add(
+            lease_token=token, status=cast("pb.OutcomeStatus.ValueType", status), detail=detail
+        )
+        ack.job_ids.extend([job_id for job_id, *_ in answers if job_id])
+
+
+#: Of an entry of `Outbox.outcome_acks`, all but the job.
+_answer = itemgetter(1, 2, 3)
 
 
 def _weight(item: Assignment) -> int:
