@@ -188,3 +188,15 @@ def a_locked_row_is_told(service: QueueServiceUnderTest, calls: Calls) -> None:
 
 def await_codes(calls: Calls, job_id: str, *expected: str) -> None:
     eventually_blocking(lambda: codes(calls, job_id) == list(expected), what=f"{job_id} waits for {expected}")
+
+
+# ---- a race ----------------------------------------------------------------------------------------------------------------
+
+
+def test_a_job_that_is_being_deleted_is_found_before_and_after(calls: Calls, queue: str):
+    """Its row goes and its last event comes in one commit, between any two looks."""
+    with ThreadPoolExecutor(1) as pool:
+        for job_id in calls.enqueue(*(new_job(queue) for _ in range(100))):
+            deleted = pool.submit(calls.delete, job_id)
+            eventually_blocking(lambda job_id=job_id: calls.events(job_id) == ["deleted"], what="it is gone")
+            deleted.result(10)

@@ -146,8 +146,9 @@ class JobServicer(JobServiceServicer):
     async def ExplainJob(self, request: pb.ExplainJobRequest, context: Context) -> pb.ExplainJobResponse:
         active = self._core.active
         job_id = uuid_text("id", request.id)
-        events = [job_message.event(row) for row in await self._jobs.events(job_id)]
         row = await self._jobs.get(job_id)
+        # Read second: a job that goes meanwhile leaves its last event in the same commit, and is found either way.
+        events = [job_message.event(row) for row in await self._jobs.events(job_id)]
         if row is None or not rights.may_see(row, current.get()):
             if row is not None or not events or not rights.sees_all(current.get()):
                 raise NotFound("job", job_id)
