@@ -253,7 +253,8 @@ class Claimer:
             async with asyncio.timeout(until):
                 await self._wake.wait()
         except TimeoutError:
-            asked = at is not None and at - self._term.clock.now() < EARLY
+            # A wake-up may come in the very turn of the loop in which the wait ends.
+            asked = self._wake.is_set() or (at is not None and at - self._term.clock.now() < EARLY)
         else:
             asked = True
         self._wake.clear()
