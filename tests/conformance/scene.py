@@ -208,6 +208,10 @@ class Scene:
             if named == job_id
         ]
 
+    def await_answers(self, job_id: str) -> list[str]:
+        """The same, once there is one: a job's row has ended before its worker is told so."""
+        return self.until(lambda: self.answers(job_id), f"the answer to {job_id}")
+
     def until(self, check: Callable[[], T], what: str, within: float = 15.0) -> T:
         return eventually_blocking(check, within=within, what=what)
 

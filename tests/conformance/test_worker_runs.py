@@ -67,7 +67,7 @@ def test_a_cancel_request_stops_the_run_at_its_next_boundary(scene: Scene) -> No
     scene.calls.cancel(job)
     scene.await_ended(job, "cancelled")
     assert scene.await_entry("cancel", job).detail == "requested"
-    assert scene.answers(job) == ["COMMITTED"]
+    assert scene.await_answers(job) == ["COMMITTED"]
 
 
 def test_a_run_that_is_revoked_stops_and_says_nothing_more(scene_now: Scene) -> None:

@@ -65,7 +65,7 @@ def test_an_outcome_that_never_arrived_is_sent_again(scene: Scene) -> None:
     job = scene.enqueue("echo")
     scene.await_ended(job)
     assert [frame.stream.number for frame, _ in scene.outcomes(job)] == [0, 1]
-    assert scene.answers(job) == ["COMMITTED"]
+    assert scene.await_answers(job) == ["COMMITTED"]
     assert len(scene.entries(event="start", job=job)) == 1
 
 
@@ -248,8 +248,9 @@ def test_an_outcome_that_was_not_stored_is_sent_again_after_a_wait(scene: Scene)
     job = scene.enqueue("echo")
     scene.await_ended(job)
     first, second, third = [frame.at for frame, _ in scene.outcomes(job)]
+    # 0.2 and 0.5 seconds; a wait that a busy machine makes longer says nothing of the other.
     assert 0.15 < second - first < 1.5
-    assert second - first < third - second < 2.5
+    assert 0.4 < third - second < 2.5
 
 
 def test_an_outcome_that_is_bad_is_replaced_by_another(scene: Scene) -> None:
@@ -295,7 +296,7 @@ def test_an_answer_is_one_for_each_job_that_it_names_and_for_no_other(scene: Sce
     said = [scene.outcomes(job) for job in jobs]
     assert len({outcome.lease_token for of_job in said for _, outcome in of_job}) == 1, "they were handed out together"
     assert [len(of_job) for of_job in said] == [2 if job in again else 1 for job in jobs]
-    assert [scene.answers(job) for job in jobs] == [["COMMITTED"]] * 3
+    assert [scene.await_answers(job) for job in jobs] == [["COMMITTED"]] * 3
     worker.terminate()
     assert worker.wait(15) == 0
     (stream,) = scene.proxy.streams

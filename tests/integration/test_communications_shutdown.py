@@ -19,10 +19,11 @@ from support.mail_server import HOLD, MailServer, mail_server
 from support.queue_service import QueueServiceUnderTest, queue_service
 from support.worker_service import WorkerService
 
+#: A worker that leaves without a word still holds its lease when its process has ended, also on a busy machine.
 POLICIES = """
 [queues.communications]
-lease = "4s"
-receipt = "4s"
+lease = "8s"
+receipt = "8s"
 backoff = ["0s"]
 """
 

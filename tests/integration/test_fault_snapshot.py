@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from pathlib import Path
-from statistics import median
 
 import psycopg
 
@@ -35,9 +34,16 @@ async def test_f18_an_open_snapshot_does_not_slow_down_claims(fresh_database: st
         dead = "SELECT count(*) FROM jobline.jobs WHERE state = 'succeeded'"
         assert execute(fresh_database, dead) == [(3120,)]
         holder.rollback()
-    assert median(late[10:]) < 2 * median(waits[10:]) + 0.005
+    assert usual(late[10:]) < 2 * usual(waits[10:]) + 0.005
     assert service.faults == []
     assert violations(Evidence.read(fresh_database), drained=True) == []
+
+
+def usual(waits: list[float]) -> float:
+    """What a wait takes when nobody else keeps the machine busy, as they may in one half of the test and not in the other.
+
+    What dead rows cost, every claim would pay: also the fastest tenth of them."""
+    return sorted(waits)[len(waits) // 10]
 
 
 async def wait_of(client: AsyncJoblineClient, handled: Handled, number: int) -> float:

@@ -95,9 +95,11 @@ def mark_running(field: Field) -> list[str]:
     field.calls.enqueue(new_job(queue := field.queue), new_job(queue))
     ended, living = field.calls.claim(queue, most=2)
     field.behind_its_back(ended.job_id)
-    marked = "SELECT state FROM jobline.jobs WHERE id = %s"
+    for run in (ended, living):  # the rows are due to be written from here on, whether or not they have been before
+        field.calls.report(run, "on")
+    marked = "SELECT state, step FROM jobline.jobs WHERE id = %s"
     eventually_blocking(
-        lambda: field.service.execute(marked, living.job_id) == [("running",)], what="the row is marked"
+        lambda: field.service.execute(marked, living.job_id) == [("running", "on")], what="the row is marked"
     )
     return [line for line in field.service.faults if ended.job_id in line]
 

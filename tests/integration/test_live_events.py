@@ -136,7 +136,7 @@ async def test_who_comes_back_goes_on_and_who_is_not_known_begins_anew(
 
 
 async def test_a_stream_ends_when_its_token_does(gateway: str, calls: Calls, sub: str) -> None:
-    headers = bearer(sub, exp=int(time.time()) + 2)
+    headers = bearer(sub, exp=int(time.time()) + 4)
     async with listening(f"{gateway}/api/queue/events", headers) as source:
         await source.until(lambda: source.named("resync"))
         await source.until(lambda: source.refusals, within=15)

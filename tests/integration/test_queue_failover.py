@@ -73,7 +73,7 @@ def standby_of(service: QueueServiceUnderTest, folder: Path) -> Iterator[QueueSe
     standby = QueueServiceUnderTest(service.database_url, folder, POLICIES)
     standby.start(wait=False)
     try:
-        eventually_blocking(lambda: "listening on" in standby.log, what="the standby listens")
+        eventually_blocking(lambda: "listening on" in standby.log, within=30, what="the standby listens")
         yield standby
     finally:
         standby.kill()
@@ -141,7 +141,7 @@ def test_a_frozen_service_that_was_superseded_writes_nothing_when_it_thaws(
             assert new.job(run.job_id).result_json == '"in time"'
             rows = service.execute("SELECT payload FROM jobline.jobs WHERE queue = %s", queue)
             assert rows == [("before",)]
-            assert not service.is_active()
+            eventually_blocking(lambda: not service.is_active(), what="the service says that it does not serve")
             assert standby.is_active()
 
 

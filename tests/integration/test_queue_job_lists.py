@@ -10,6 +10,7 @@ import pytest
 
 from jobline.v1 import job_pb2
 from jobline.v1 import job_service_pb2 as pb
+from support.eventually import eventually_blocking
 from support.queue_calls import Calls, RawWorker, new_job, refused
 from support.queue_service import QueueServiceUnderTest
 
@@ -44,7 +45,7 @@ def reader(service: QueueServiceUnderTest) -> Iterator[Calls]:
 
 
 @pytest.fixture(scope="module")
-def mixed(reader: Calls) -> list[job_pb2.Job]:
+def mixed(service: QueueServiceUnderTest, reader: Calls) -> list[job_pb2.Job]:
     """Forty jobs of one queue in every state, with few priorities, so that orders have ties. As GetJob tells them."""
     queue = "job_lists_mixed"
     jobs = [new_job(queue, priority=number % 3, max_attempts=1, owner=f"user:{number % 2}") for number in range(40)]
@@ -60,6 +61,9 @@ def mixed(reader: Calls) -> list[job_pb2.Job]:
     waiting = [job_id for job_id in ids if reader.state(job_id) == "pending"]
     for job_id in waiting[::5]:
         reader.cancel(job_id)
+    # A run gets its mark once it is 100 ms old, which updates its row.
+    marked = "SELECT count(*) FROM jobline.jobs WHERE queue = %s AND state = 'running'"
+    eventually_blocking(lambda: service.execute(marked, queue) == [(6,)], what="the rows of the six runs are marked")
     return [reader.job(job_id) for job_id in ids]
 
 

@@ -77,7 +77,7 @@ def test_a_pause_whose_caller_does_not_wait_is_in_the_table_and_in_force(service
     with psycopg.connect(service.database_url) as other:
         other.execute("LOCK TABLE jobline.queues IN SHARE MODE")
         with contextlib.suppress(grpc.RpcError):
-            calls.queues.PauseQueue(pause, 0.3)
+            calls.queues.PauseQueue(pause, 1.0)
     stored = "SELECT paused FROM jobline.queues WHERE name = 'hesitant'"
     eventually_blocking(lambda: service.execute(stored) == [(True,)], what="the pause is stored")
     queue = queue_service_pb2.GetQueueRequest(queue="hesitant")

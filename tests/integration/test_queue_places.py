@@ -98,6 +98,7 @@ def test_a_removal_says_whose_job_it_was(calls: Calls, queue: str):
     living, ended = calls.enqueue(new_job(queue, owner="user:ann"), new_job(queue, owner="user:bob"))
     calls.cancel(ended)
     watch = Watch(calls, ids=[living])
+    watch.await_messages(1)
     both = Watch(calls, queues=[queue])
     both.await_messages(1)
     for job_id in (living, ended):

@@ -65,7 +65,6 @@ def test_a_retryable_failure_waits_for_its_backoff_and_shows_its_error(calls: Ca
     assert (waiting.state, waiting.attempt) == (job_pb2.JOB_STATE_PENDING, 1)
     assert (waiting.error.code, waiting.error.message, waiting.error.retryable) == ("FLAKY", "no answer", True)
     assert waiting.run_at.ToMicroseconds() - waiting.updated_at.ToMicroseconds() == pytest.approx(300_000, abs=2)
-    assert [each.code for each in calls.explain(run.job_id).waiting_for] == ["BACKOFF"]
     second = calls.claim_one("backoff")
     assert (second.job_id, second.attempt) == (run.job_id, 2)
     assert second.lease_token != run.lease_token
@@ -73,6 +72,7 @@ def test_a_retryable_failure_waits_for_its_backoff_and_shows_its_error(calls: Ca
     calls.fail(second)
     later = calls.job(run.job_id)
     assert later.run_at.ToMicroseconds() - later.updated_at.ToMicroseconds() == pytest.approx(3_600_000_000, abs=2)
+    assert [each.code for each in calls.explain(run.job_id).waiting_for] == ["BACKOFF"]
     calls.cancel(run.job_id)
     assert not calls.job(run.job_id).HasField("error"), "a cancelled job has no error"
     assert outcomes(calls, run.job_id) == ["failed", "failed"]
@@ -203,7 +203,7 @@ def test_a_delivery_that_shows_no_receipt_returns_to_its_place_without_an_attemp
     found = calls.job(first.job_id)
     assert (found.attempt, found.position) == (0, 1)
     assert calls.state(second.job_id) == "running"
-    assert (first.job_id, "LOST") in worker.pushed
+    eventually_blocking(lambda: (first.job_id, "LOST") in worker.pushed, what="the worker is told")
     assert outcomes(calls, first.job_id) == []
     again = calls.claim_one("short_receipt")
     assert (again.job_id, again.attempt) == (ids[0], 1)

@@ -195,6 +195,9 @@ def a_write_waits(service: QueueServiceUnderTest) -> bool:
 @pytest.mark.parametrize("first", ["complete", "cancel"])
 def test_complete_against_cancel_in_either_order(service: QueueServiceUnderTest, calls: Calls, first: str):
     run = start(calls, "race_now")
+    # Or what waits is the mark that a run gets in its row once it is 100 ms old.
+    row = "SELECT state FROM jobline.jobs WHERE id = %s"
+    eventually_blocking(lambda: service.execute(row, run.job_id) == [("running",)], what="the row is marked")
     acts = {"complete": lambda: calls.complete(run, "sent"), "cancel": lambda: calls.cancel(run.job_id)}
     second = "cancel" if first == "complete" else "complete"
     with ThreadPoolExecutor(2) as pool:

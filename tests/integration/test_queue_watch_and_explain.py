@@ -49,6 +49,8 @@ def test_a_watch_of_a_queue_tells_the_removal_of_a_job_that_had_ended(calls: Cal
     (job_id,) = calls.enqueue(new_job(queue))
     watch.await_states(job_id, "pending")
     calls.complete(calls.claim_one(queue))
+    # The end is read from the row: of one that is gone by then, only the removal is told.
+    watch.await_states(job_id, "pending", "running", "succeeded")
     calls.delete(job_id)
     watch.await_states(job_id, "pending", "running", "succeeded", "removed")
     watch.cancel()

@@ -34,8 +34,12 @@ class Journal:
     @step
     async def second(self, run):
         print("second", run.number, flush=True)
-        while not gate.exists():
-            await asyncio.sleep(0.02)
+        try:
+            while not gate.exists():
+                await asyncio.sleep(0.02)
+        except asyncio.CancelledError:
+            print("interrupted", run.number, flush=True)
+            raise
         print("done", run.number, flush=True)
         return run.outputs["first"]
 
@@ -285,6 +289,8 @@ async def test_a_worker_that_was_frozen_says_nothing_about_its_old_run(
             return len(await client.list_workers()) == 2
 
         await eventually(both_connected, within=20)
+        # Its stream outlived the freeze, so that says nothing about whether it knows by now.
+        await eventually(lambda: "interrupted 1" in frozen.journal, within=20)
         frozen.gate.touch()
         details = await ended(client, stored.id)
         assert other.journal == ["second 2", "done 2"]

@@ -50,10 +50,10 @@ async def test_a_wait_ends_when_the_file_is_there(tmp_path: Path):
 
 
 async def test_an_inert_point_costs_less_than_two_microseconds():
-    started = time.perf_counter()
+    started = time.thread_time()  # what other programs of the machine take is no cost of the point
     for _ in range(20_000):
         await failpoints.reach("claim.after_commit")
-    assert (time.perf_counter() - started) / 20_000 < 2e-6
+    assert (time.thread_time() - started) / 20_000 < 2e-6
 
 
 @pytest.mark.parametrize(

@@ -142,5 +142,5 @@ async def test_the_stream_ends_cleanly_when_the_gateway_stops(tmp_path: Path) ->
         process.send(signal.SIGTERM)
         # No error of the transport: the last chunk says that it was the last.
         assert await asyncio.to_thread(process.wait, 10) == 0
-        assert source.ends == 1
+        await eventually(lambda: source.ends == 1, what="the client has read the end")
     assert " ERROR " not in process.errors.read_text()

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
+from support.eventually import eventually_blocking
 from support.gateway import bearer, gateway_process
 from support.processes import ProgramUnderTest, clean_environ
 
@@ -46,9 +47,9 @@ def test_its_log_names_no_token(serving: tuple[ProgramUnderTest, str]) -> None:
     process, url = serving
     headers = bearer()
     assert httpx.get(f"{url}/api/queue/", headers=headers).status_code == 503
-    log = process.errors.read_text()
-    assert "GET /api/queue/ 503" in log
-    assert headers["authorization"].split()[1] not in log
+    # The line is written once the answer is on its way.
+    eventually_blocking(lambda: "GET /api/queue/ 503" in process.errors.read_text(), what="the request is in the log")
+    assert headers["authorization"].split()[1] not in process.errors.read_text()
 
 
 def test_it_serves_on_the_port_it_names_and_ends_well_on_sigterm(tmp_path: Path) -> None:
