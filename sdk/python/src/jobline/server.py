@@ -6,6 +6,7 @@ the two are the same on the wire, so the one servicer of grpcio-reflection serve
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +24,8 @@ __all__ = ["GrpcServer", "open_server"]
 
 #: Answers are ours, so only requests are held to the contract's 4 MiB: a hundred long e-mails in one list are more.
 MAX_ANSWER = 64 * 1024 * 1024
+#: gRPC's own logger, and how an answer (message or status) that it took but could not send begins its error.
+_GRPC_LOGGER, _UNSENT = "grpc._cython.cygrpc", 'Failed "execute_batch"'
 _REFLECTION_NAMES = ("grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection")
 
 
@@ -60,6 +63,7 @@ def open_server(
 
     Raises RuntimeError when the address cannot be bound.
     """
+    logging.getLogger(_GRPC_LOGGER).addFilter(_unsent_answers)
     options = {**dict(GRPC_OPTIONS), "grpc.max_send_message_length": MAX_ANSWER, "grpc.so_reuseport": 0}
     server = aio.server(interceptors=list(interceptors), options=list(options.items()))
     bound = server.add_insecure_port(f"{host}:{port}")
@@ -69,6 +73,24 @@ def open_server(
     health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
     _add_reflection(server, [*services, health.SERVICE_NAME, *_REFLECTION_NAMES])
     return GrpcServer(server, bound, servicer, tuple(services))
+
+
+class _UnsentAnswers(logging.Filter):
+    """What gRPC logs as an error with a traceback when a caller goes at the moment of its answer, said for what it is.
+
+    It keeps silent about callers that it knows to be gone, but may see that the answer failed before it sees why. Other
+    misuse of a call remains an error.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        cause = record.exc_info[1] if record.exc_info else None
+        if isinstance(cause, aio.InternalError) and str(cause).startswith(_UNSENT):
+            record.msg, record.args = "%s: the caller is gone, or the answer too large for it", (record.getMessage(),)
+            record.levelno, record.levelname, record.exc_info = logging.WARNING, "WARNING", None
+        return True
+
+
+_unsent_answers = _UnsentAnswers()
 
 
 def _add_reflection(server: aio.Server, names: Sequence[str]) -> None:
