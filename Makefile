@@ -56,10 +56,17 @@ run: $(STAMP) ## Start everything and show the sample batch; ONCE=1 stops after 
 # and the slow files, which come first by name, begin first.
 PARALLEL := -n 3 --dist loadfile --no-loadscope-reorder
 
+# CI says SECOND_TRY=1: a machine that stands still for seconds can fail one of thousands of timing-rich tests. So where every
+# test ran (exit code 1) and few failed, those have another try, alone. Who passes only then is named above, and to be mended.
+FEW := 3
+FAILED := .pytest_cache/v/cache/lastfailed
+
 .PHONY: test
 test: $(STAMP) ## Run every test against the real embedded servers
 	@$(MAKE) -s node || echo "make: the JavaScript worker is not installed, so its tests are skipped (see above)" >&2
-	$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
+	$(BIN)/python -m pytest $(PARALLEL) $(ARGS) || { [ $$? = 1 ] && [ "$(SECOND_TRY)" = 1 ] && \
+		[ "$$(grep -c ': true' $(FAILED))" -le $(FEW) ] && echo "make: the failed tests have a second try" >&2 && \
+		$(BIN)/python -m pytest --last-failed --last-failed-no-failures none; }
 
 # Node comes from a wheel, so that no machine needs one. The wheel's own `npm` is a link that wheels cannot hold.
 NODE := tests/conformance/node
