@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from jobline.client import NewJob
+if TYPE_CHECKING:
+    from jobline.client import NewJob
 
 KIND = "noop"
 #: A queue without limits, one that runs a job at a time, and one that runs two jobs of a key.
@@ -96,4 +97,6 @@ def payload(number: int, sent: float) -> dict[str, Any]:
 
 def new_jobs(count: int, queue: str = QUEUE) -> list[NewJob]:
     """Jobs whose `sent` is their number, which tells their order and is not taken for a time."""
+    from jobline.client import NewJob  # here, because worker processes need the names above and no client
+
     return [NewJob(queue, KIND, payload(number, float(number))) for number in range(count)]

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from jobline.calls import Calls
 from jobline.client import AsyncJoblineClient, JobState
-from jobline.client.calls import Calls
 from jobline.v1 import work_service_pb2
 from jobline.worker import CancelReason, ErrandReport, Json, Run, pipeline, step
 from jobline_local.ports import free_port

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+from jobline.calls import Calls
 from jobline.channel import grpc_loop
-from jobline.client.calls import Calls
 from jobline.database_queue.leases import Claim, Leases
 from jobline_local.ports import free_port
 

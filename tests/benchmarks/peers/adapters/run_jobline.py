@@ -9,7 +9,6 @@ from contextlib import asynccontextmanager
 from adapter import SEQUENTIAL, Client, Payload, Peer, main, record
 
 from benchmarks.workload import KIND, PREFETCH, QUEUE, SEQUENTIAL_QUEUE, SLOTS
-from jobline.client import AsyncJoblineClient, NewJob
 from jobline.worker import Run, Worker, pipeline
 
 _ADDRESS, _TOKEN = os.environ.get("BENCH_QUEUE_ADDRESS", ""), os.environ.get("JOBLINE_TOKEN", "")
@@ -34,6 +33,8 @@ class Jobline(Peer):
 
     @asynccontextmanager
     async def client(self) -> AsyncIterator[Client]:
+        from jobline.client import AsyncJoblineClient, NewJob  # here, because a worker process needs none
+
         async with AsyncJoblineClient(_ADDRESS, _TOKEN, deadline=60.0) as client:
             await client.list_queues()  # connects, as the clients of the others have when they are made
 

@@ -9,9 +9,9 @@ from typing import Self
 
 import uuid_utils
 
+from jobline.calls import DEFAULT_DEADLINE, Calls
 from jobline.client import convert, convert_queues, job_input, job_searches
 from jobline.client.batcher import Batcher, requests
-from jobline.client.calls import DEFAULT_DEADLINE, Calls, account_stub, job_stub, queue_stub
 from jobline.client.models import (
     BulkProgress,
     Change,
@@ -31,6 +31,7 @@ from jobline.client.models import (
 from jobline.client.queue_models import Queue, QueueTrends, WorkerInfo
 from jobline.client.watching import watch_jobs
 from jobline.runtime import Settings
+from jobline.stubs import account_stub, job_stub, queue_stub
 from jobline.v1 import account_service_pb2, job_service_pb2, queue_service_pb2
 
 __all__ = ["AsyncJoblineClient"]

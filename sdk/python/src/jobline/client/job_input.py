@@ -9,11 +9,12 @@ import grpc
 import orjson
 import uuid_utils
 
+from jobline.calls import DEFAULT_DEADLINE, Calls
 from jobline.client import convert
-from jobline.client.calls import DEFAULT_DEADLINE, Calls, job_stub, work_stub
 from jobline.client.models import EnqueuedJob, Json, NewJob
 from jobline.client.streams import Patience, listen, upload
 from jobline.errors import DeadlineExceeded, FieldViolation, InvalidField, Unavailable
+from jobline.stubs import job_stub, work_stub
 from jobline.v1 import job_pb2, job_service_pb2, work_service_pb2
 
 __all__ = ["MAX_CHUNK_BYTES", "enqueue_with_input", "read_input"]

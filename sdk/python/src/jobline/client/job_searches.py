@@ -8,11 +8,12 @@ from typing import Any
 
 import grpc
 
+from jobline.calls import Calls
 from jobline.client import convert
-from jobline.client.calls import Calls, job_stub, queue_stub
 from jobline.client.models import BulkProgress, Job, JobEvent
 from jobline.client.streams import Patience, listen
 from jobline.errors import NotActive
+from jobline.stubs import job_stub, queue_stub
 from jobline.v1 import job_service_pb2, queue_service_pb2
 
 __all__ = ["cancel_jobs", "list_events", "list_jobs", "retry_jobs"]

@@ -14,8 +14,8 @@ from typing import Any, TypeVar, cast
 import grpc
 from google.protobuf.message import Message
 
+from jobline.calls import Calls
 from jobline.channel import grpc_loop
-from jobline.client.calls import Calls
 from jobline.errors import DeadlineExceeded, JoblineError, Unavailable, from_rpc_error
 from jobline.server_calls import ACCEPTED_KEY
 

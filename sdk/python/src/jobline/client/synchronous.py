@@ -8,9 +8,9 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from jobline import event_loop
+from jobline.calls import DEFAULT_DEADLINE
 from jobline.channel import grpc_loop
 from jobline.client.asynchronous import EVERY_JOB, AsyncJoblineClient
-from jobline.client.calls import DEFAULT_DEADLINE
 from jobline.client.models import (
     BulkProgress,
     Change,

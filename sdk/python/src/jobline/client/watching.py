@@ -9,11 +9,12 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncGenerator
 
+from jobline.calls import Calls
 from jobline.client import convert
-from jobline.client.calls import Calls, job_stub
 from jobline.client.models import Change
 from jobline.client.streams import Patience, listen
 from jobline.errors import DeadlineExceeded, NotFound, Unavailable
+from jobline.stubs import job_stub
 from jobline.v1 import job_service_pb2
 
 __all__ = ["watch_jobs"]

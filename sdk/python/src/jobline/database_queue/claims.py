@@ -16,12 +16,13 @@ from typing import Any, TypeVar
 
 import uuid_utils
 
-from jobline.client.calls import Calls, work_stub
+from jobline.calls import Calls
 from jobline.client.job_input import read_input
 from jobline.client.models import Json
 from jobline.database_queue.leases import Claim, Leases
 from jobline.database_queue.values import JOB_TYPES, ClaimedJob
 from jobline.errors import Cancelled, JoblineError, StaleLease
+from jobline.stubs import work_stub
 from jobline.v1 import work_service_pb2 as pb
 from jobline.worker.handlers import label
 

@@ -13,8 +13,8 @@ from typing import Any, TypeVar
 import grpc
 import uuid_utils
 
+from jobline.calls import Calls
 from jobline.client import convert
-from jobline.client.calls import Calls, ingestion_stub, job_stub, work_stub
 from jobline.client.job_input import enqueue_with_input
 from jobline.client.models import Json
 from jobline.database_queue import arguments
@@ -22,6 +22,7 @@ from jobline.database_queue.claims import Claims
 from jobline.database_queue.leases import Claim
 from jobline.database_queue.values import ClaimedJob, DatabaseQueueError, DatabaseQueueStats
 from jobline.errors import Cancelled, DeadlineExceeded, StaleLease, Unavailable
+from jobline.stubs import ingestion_stub, job_stub, work_stub
 from jobline.v1 import ingestion_service_pb2, job_pb2, job_service_pb2
 from jobline.v1 import work_service_pb2 as pb
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import weakref
 from collections.abc import Sequence
 
+from jobline.calls import DEFAULT_DEADLINE, Calls
 from jobline.channel import grpc_loop
-from jobline.client.calls import DEFAULT_DEADLINE, Calls
 from jobline.database_queue.desk import Desk
 from jobline.runtime import Settings
 

@@ -14,8 +14,9 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from jobline.client.calls import Calls, work_stub
+from jobline.calls import Calls
 from jobline.errors import JoblineError, StaleLease
+from jobline.stubs import work_stub
 from jobline.v1 import work_service_pb2 as pb
 
 __all__ = ["Claim", "Leases"]

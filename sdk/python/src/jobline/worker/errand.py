@@ -35,8 +35,8 @@ from typing import Any, Self
 import grpc
 import uuid_utils
 
+from jobline.calls import Calls
 from jobline.channel import grpc_loop
-from jobline.client.calls import Calls
 from jobline.errors import NotActive
 from jobline.v1 import work_service_pb2
 from jobline.worker.executor import Executor, Pools

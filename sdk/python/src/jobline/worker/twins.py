@@ -25,8 +25,9 @@ from typing import Any, Protocol
 
 import grpc
 
-from jobline.client.calls import DEFAULT_DEADLINE, Calls, work_stub
+from jobline.calls import DEFAULT_DEADLINE, Calls
 from jobline.errors import Cancelled, InvalidField, JoblineError, StaleLease, TooLarge
+from jobline.stubs import work_stub
 from jobline.v1 import work_service_pb2 as pb
 from jobline.worker.session import Session
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import functools
+import gc
 import logging
 import threading
 from collections.abc import Iterable, Mapping, Sequence
@@ -81,6 +83,7 @@ class Worker:
 
         Cancelling the task is a second `stop`, and still has every outcome answered first.
         """
+        _spare_what_is_loaded()
         self._handlers.start(self._executor.run)
         stream = self._grpc.submit(self._stream())
         watch = self._grpc.submit(Watchdog(asyncio.get_running_loop(), threading.get_ident()).watch())
@@ -131,3 +134,13 @@ class Worker:
 def _prefetch(queue: str, pipelines: Sequence[BoundPipeline]) -> int:
     """How many jobs may wait: no more than the least patient pipeline that may serve the queue allows."""
     return min((p.prefetch for p in pipelines if not p.queues or queue in p.queues), default=0)
+
+
+@functools.cache
+def _spare_what_is_loaded() -> None:
+    """Once in a process, takes what the program has loaded out of the garbage collector's sight.
+
+    Modules and classes are no garbage, but are looked through again whenever many jobs are in hand: 6 % of a worker's CPU
+    when its jobs are tiny. What dies by its reference count still does.
+    """
+    gc.freeze()

@@ -12,9 +12,10 @@ from datetime import datetime
 
 import grpc
 
+from jobline.calls import Calls
 from jobline.channel import bearer, grpc_loop, open_channel
-from jobline.client.calls import Calls, control_stub, ingestion_stub, queue_stub
 from jobline.errors import JoblineError, Unavailable, from_rpc_error
+from jobline.stubs import control_stub, ingestion_stub, queue_stub
 from jobline.v1 import ingestion_service_pb2, queue_service_pb2
 from jobline.v1 import worker_control_service_pb2 as control_pb
 from jobline_queue.chores.config import CLEANUP, PROCESSED, Config

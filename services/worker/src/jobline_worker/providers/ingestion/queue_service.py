@@ -12,9 +12,10 @@ from typing import TypeVar
 
 import grpc
 
-from jobline.client.calls import Calls, ingestion_stub
+from jobline.calls import Calls
 from jobline.client.job_input import read_input
 from jobline.errors import DeadlineExceeded, JoblineError, StaleLease, Unavailable
+from jobline.stubs import ingestion_stub
 from jobline.v1 import ingestion_service_pb2 as pb
 from jobline.worker import PermanentError, Run, TransientError
 from jobline_worker.providers.embeddings import Vector

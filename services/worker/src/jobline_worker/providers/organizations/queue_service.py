@@ -7,8 +7,9 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-from jobline.client.calls import Calls, content_stub
+from jobline.calls import Calls
 from jobline.errors import DeadlineExceeded, JoblineError, Unavailable
+from jobline.stubs import content_stub
 from jobline.v1 import content_service_pb2 as pb
 from jobline.worker import PermanentError, Run, TransientError
 from jobline_worker.providers.organizations import CallToAction, OrganizationRecord, Organizations

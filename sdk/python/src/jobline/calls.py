@@ -9,73 +9,23 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING, Generic, TypeVar
-from weakref import WeakKeyDictionary
+from typing import TypeVar
 
 import grpc
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_random_exponential
 
 from jobline.channel import bearer, grpc_loop, open_channel
 from jobline.errors import DeadlineExceeded, JoblineError, NotActive, Unavailable, from_rpc_error
-from jobline.v1.account_service_pb2_grpc import AccountServiceStub
-from jobline.v1.content_service_pb2_grpc import ContentServiceStub
-from jobline.v1.ingestion_service_pb2_grpc import IngestionServiceStub
-from jobline.v1.job_service_pb2_grpc import JobServiceStub
-from jobline.v1.queue_service_pb2_grpc import QueueServiceStub
-from jobline.v1.work_service_pb2_grpc import WorkServiceStub
-from jobline.v1.worker_control_service_pb2_grpc import WorkerControlServiceStub
 
-if TYPE_CHECKING:
-    from jobline.v1.account_service_pb2_grpc import AccountServiceAsyncStub
-    from jobline.v1.content_service_pb2_grpc import ContentServiceAsyncStub
-    from jobline.v1.ingestion_service_pb2_grpc import IngestionServiceAsyncStub
-    from jobline.v1.job_service_pb2_grpc import JobServiceAsyncStub
-    from jobline.v1.queue_service_pb2_grpc import QueueServiceAsyncStub
-    from jobline.v1.work_service_pb2_grpc import WorkServiceAsyncStub
-    from jobline.v1.worker_control_service_pb2_grpc import WorkerControlServiceAsyncStub
-
-__all__ = [
-    "DEFAULT_DEADLINE",
-    "Calls",
-    "account_stub",
-    "content_stub",
-    "control_stub",
-    "ingestion_stub",
-    "job_stub",
-    "queue_stub",
-    "work_stub",
-]
+__all__ = ["DEFAULT_DEADLINE", "Calls"]
 
 Response = TypeVar("Response")
-Stub = TypeVar("Stub")
 
 #: Seconds for one call, its repetitions included.
 DEFAULT_DEADLINE = 10.0
 
 #: The shortest share of the deadline that one try of several gets.
 _SHORTEST_TRY = 1.0
-
-
-class _PerChannel(Generic[Stub]):
-    """A service's stub of each channel. Making one makes an object for each method, so one a channel is kept."""
-
-    def __init__(self, make: Callable[[grpc.aio.Channel], Stub]) -> None:
-        self._make = make
-        self._made: WeakKeyDictionary[grpc.aio.Channel, Stub] = WeakKeyDictionary()
-
-    def __call__(self, channel: grpc.aio.Channel) -> Stub:
-        if (stub := self._made.get(channel)) is None:
-            stub = self._made[channel] = self._make(channel)
-        return stub
-
-
-job_stub: _PerChannel[JobServiceAsyncStub] = _PerChannel(JobServiceStub)
-queue_stub: _PerChannel[QueueServiceAsyncStub] = _PerChannel(QueueServiceStub)
-account_stub: _PerChannel[AccountServiceAsyncStub] = _PerChannel(AccountServiceStub)
-content_stub: _PerChannel[ContentServiceAsyncStub] = _PerChannel(ContentServiceStub)
-work_stub: _PerChannel[WorkServiceAsyncStub] = _PerChannel(WorkServiceStub)
-ingestion_stub: _PerChannel[IngestionServiceAsyncStub] = _PerChannel(IngestionServiceStub)
-control_stub: _PerChannel[WorkerControlServiceAsyncStub] = _PerChannel(WorkerControlServiceStub)
 
 
 class Calls:
