@@ -18,6 +18,7 @@ from benchmarks import (
     draining,
     enqueueing,
     eta,
+    floors,
     idle_stack,
     idle_streams,
     ingestion,
@@ -60,6 +61,7 @@ SCENARIOS: Mapping[str, Mapping[str, Stage]] = {
         "enqueue, 100 a call": _anew(enqueueing.bulk_100),
         "enqueue, 1000 a call": _anew(enqueueing.bulk_1000),
     },
+    "floors": {"floors of an enqueue": _anew(floors.enqueue_floors)},
     "drain": {
         "drain, 1 worker": _anew(draining.one_worker),
         "drain, 2 workers": _anew(draining.two_workers),
