@@ -64,6 +64,7 @@ FAILED := .pytest_cache/v/cache/lastfailed
 .PHONY: test
 test: $(STAMP) ## Run every test against the real embedded servers
 	@$(MAKE) -s node || echo "make: the JavaScript worker is not installed, so its tests are skipped (see above)" >&2
+	@$(if $(SECOND_TRY),rm -f $(FAILED))
 	$(BIN)/python -m pytest $(PARALLEL) $(ARGS) || { [ $$? = 1 ] && [ "$(SECOND_TRY)" = 1 ] && \
 		[ "$$(grep -c ': true' $(FAILED))" -le $(FEW) ] && echo "make: the failed tests have a second try" >&2 && \
 		$(BIN)/python -m pytest --last-failed --last-failed-no-failures none; }

@@ -17,6 +17,17 @@ settings.register_profile("steady", derandomize=True)
 settings.register_profile("explore", derandomize=False, max_examples=1000)
 settings.load_profile("steady")
 
+#: The exit code of a run in which something shared was not as it should be when it was put away. It is told of whichever test
+#: came last, which would pass alone: there is no second try of that (Makefile).
+SHARED_END_FAILED = 9
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    errors = reporter.stats.get("error", ()) if reporter is not None else ()
+    if exitstatus == pytest.ExitCode.TESTS_FAILED and any(error.when == "teardown" for error in errors):
+        session.exitstatus = SHARED_END_FAILED
+
 
 @pytest.fixture(scope="session")
 def embedded() -> Iterator[EmbeddedPair]:
