@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 import grpc
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_random_exponential
@@ -20,6 +20,9 @@ from jobline.errors import DeadlineExceeded, JoblineError, NotActive, Unavailabl
 __all__ = ["DEFAULT_DEADLINE", "Calls"]
 
 Response = TypeVar("Response")
+
+#: The method of a channel's stub that makes the call.
+_Method: TypeAlias = Callable[[grpc.aio.Channel], Callable[..., Awaitable[Response]]]
 
 #: Seconds for one call, its repetitions included.
 DEFAULT_DEADLINE = 10.0
@@ -42,7 +45,7 @@ class Calls:
 
     async def unary(
         self,
-        call: Callable[[grpc.aio.Channel], Callable[..., Awaitable[Response]]],
+        call: _Method[Response],
         request: object,
         *,
         idempotent: bool,
@@ -66,7 +69,7 @@ class Calls:
 
     async def _unary(
         self,
-        call: Callable[[grpc.aio.Channel], Callable[..., Awaitable[Response]]],
+        call: _Method[Response],
         request: object,
         idempotent: bool,
         deadline: float,
@@ -84,7 +87,7 @@ class Calls:
 
     async def _again(
         self,
-        call: Callable[[grpc.aio.Channel], Callable[..., Awaitable[Response]]],
+        call: _Method[Response],
         request: object,
         idempotent: bool,
         ends_at: float,
@@ -109,9 +112,7 @@ class Calls:
         )
         return await retrying(attempt)
 
-    async def _once(
-        self, call: Callable[[grpc.aio.Channel], Callable[..., Awaitable[Response]]], request: object, seconds: float
-    ) -> Response:
+    async def _once(self, call: _Method[Response], request: object, seconds: float) -> Response:
         try:
             return await call(self.channel())(request, timeout=seconds, metadata=self.metadata)
         except grpc.aio.AioRpcError as raised:

@@ -81,7 +81,8 @@ class Worker:
     async def run(self) -> None:
         """Runs until stopped. Raises JoblineError when the service refuses this worker for good.
 
-        Cancelling the task is a second `stop`, and still has every outcome answered first.
+        Cancelling the task is a second `stop`, and still has every outcome answered first. The first worker of a process
+        freezes what was loaded before it (`gc.freeze`).
         """
         _spare_what_is_loaded()
         self._handlers.start(self._executor.run)
